@@ -10,9 +10,9 @@ from jobs.golden import golden_pictures
 from jobs.recipe_runs import Trained
 from jobs.training_set import TrainingSet, write_rows
 from models.calibration import fit_calibration
+from models.history import write_history
 from models.metrics import Metrics, measure
 from models.saved import save_run
-from models.training import write_history
 from submissions.names import escape
 from submissions.plots import draw_curves
 

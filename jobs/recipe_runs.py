@@ -16,10 +16,12 @@ from jobs.training_set import TrainingSet
 from models.backbones import Backbone
 from models.classifier import build_classifier, cut, freeze_below, head_mark, join_outputs, standardise
 from models.engines import make_engine
+from models.history import EpochRow
 from models.predict import pictures_per_batch, run_views
 from models.recipes import (
     MIRROR_VIEWS,
     SCRATCH_SIZE,
+    Stage,
     finetune_stage,
     finetune_views,
     head_stage,
@@ -28,7 +30,7 @@ from models.recipes import (
 )
 from models.saved import SCRATCH, preprocessing
 from models.scratch import scratch_network
-from models.training import EpochRow, Stage, run_stage
+from models.training import run_stage
 from pipeline.augmentation import shift_and_mirror
 from pipeline.datasets import Preparation, evaluation_dataset, scoring_dataset, training_dataset
 from pipeline.features import FeatureStore

@@ -22,8 +22,9 @@ from models import ModelError
 from models.backbones import find_backbone
 from models.card import read_json, write_json
 from models.engines import choose_engine
+from models.history import EpochRow
 from models.saved import SCRATCH
-from models.training import EpochRow, distribution
+from models.training import distribution
 from models.weights import base_with_weights, weights_sha256
 from pipeline.datasets import Preparation
 from pipeline.split import Split

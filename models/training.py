@@ -1,10 +1,8 @@
 """One stage of a recipe: epochs over batches, the best one kept, resumable after every epoch."""
 
-import csv
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,28 +10,10 @@ import tensorflow as tf
 import tf_keras
 from tqdm import tqdm
 
+from models.averaging import WeightAverage
 from models.calibration import calibrated_loss, log_loss
+from models.history import EpochRow, epochs_since_best, read_history, write_history
 from models.recipes import Stage
-
-
-@dataclass(frozen=True)
-class EpochRow:
-    """A line of history.csv. Losses are log losses without smoothing; the training ones with dropout on.
-
-    `val_calibrated` is the validation loss after the temperature that suits the epoch best. It chooses the epoch:
-    scores are calibrated before they are used, and smoothed labels and weight decay make raw ones look too timid.
-    """
-
-    stage: str
-    epoch: int
-    loss: float
-    accuracy: float
-    val_loss: float
-    val_accuracy: float
-    val_calibrated: float
-    rate: float
-    seconds: float
-
 
 BLENDS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 Batches = Callable[[int], tf.data.Dataset]  # the epoch's number, from 0 -> its batches of (inputs, labels)
@@ -67,7 +47,7 @@ def run_stage(
     if not history:
         _keep(network, folder / "start.npz")
     with plain_batch_norm(network):
-        while int(epoch) < stage.epochs and _epochs_since_best(history) < stage.patience:
+        while int(epoch) < stage.epochs and epochs_since_best(history) < stage.patience:
             row = _run_epoch(
                 network, stage, int(epoch), batches, steps, validation, averages, callbacks, folder, history
             )
@@ -116,36 +96,6 @@ def _compile(network: tf_keras.Model, stage: Stage, steps: int) -> None:
 def _agreement(labels: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
     """1.0 where both are on the same side of 0.5; a mixed picture's label is that of its larger share."""
     return tf.cast(tf.equal(labels >= 0.5, probabilities >= 0.5), tf.float32)
-
-
-class WeightAverage(tf_keras.callbacks.Callback):
-    """A running mean of the trainable weights, taken after every step; decay 0 is the weights themselves."""
-
-    def __init__(self, network: tf_keras.Model, decay: float) -> None:
-        super().__init__()
-        self._weights = network.trainable_variables
-        self._decay = decay
-        self.state = [tf.Variable(weight, trainable=False) for weight in self._weights] if decay else []
-
-    def on_train_batch_end(self, batch: int, logs: object = None) -> None:
-        """Move the means towards the weights; early on faster, so that the start does not linger."""
-        if self.state:
-            step = tf.cast(self.model.optimizer.iterations, tf.float32)
-            self._update(tf.minimum(self._decay, (1 + step) / (10 + step)))
-
-    @tf.function
-    def _update(self, decay: tf.Tensor) -> None:
-        for mean, weight in zip(self.state, self._weights, strict=True):
-            mean.assign(mean * decay + weight * (1 - decay))
-
-    def swap(self) -> None:
-        """Exchange the weights and their means, if there are any."""
-        if not self.state:
-            return
-        for mean, weight in zip(self.state, self._weights, strict=True):
-            kept = weight.numpy()
-            weight.assign(mean)
-            mean.assign(kept)
 
 
 class _Bar(tf_keras.callbacks.Callback):
@@ -198,13 +148,6 @@ def _predict(network: tf_keras.Model, dataset: tf.data.Dataset) -> tuple[np.ndar
     return labels, probabilities
 
 
-def _epochs_since_best(history: list[EpochRow]) -> int:
-    if not history:
-        return 0
-    best = min(range(len(history)), key=lambda index: history[index].val_calibrated)
-    return len(history) - 1 - best
-
-
 def _keep(network: tf_keras.Model, path: Path) -> None:
     aside = path.with_name(f".{path.name}")
     np.savez(aside, *[weight.numpy() for weight in network.trainable_variables])
@@ -233,29 +176,6 @@ def _blend(network: tf_keras.Model, start: Path, validation: tf.data.Dataset) ->
 
     losses = {share: loss_of(share) for share in BLENDS}
     loss_of(min(losses, key=lambda share: losses[share]))
-
-
-def write_history(path: Path, history: list[EpochRow]) -> None:
-    """Write the rows as CSV, at once."""
-    aside = path.with_name(f".{path.name}")
-    with aside.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(EpochRow.__dataclass_fields__), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in history)
-    aside.replace(path)
-
-
-def read_history(path: Path) -> list[EpochRow]:
-    """The rows of a history.csv, none when there is no file."""
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return [_parse_row(fields) for fields in csv.DictReader(file)]
-
-
-def _parse_row(fields: dict[str, str]) -> EpochRow:
-    numbers = {name: float(text) for name, text in fields.items() if name not in {"stage", "epoch"}}
-    return EpochRow(stage=fields["stage"], epoch=int(fields["epoch"]), **numbers)
 
 
 def distribution() -> tf.distribute.Strategy:
