@@ -104,6 +104,8 @@ def main() -> None:
         except Rejected as reject:
             if isinstance(reject.__cause__, MemoryError | tf.errors.ResourceExhaustedError):
                 answer = TOO_LARGE
+        except MemoryError:
+            answer = TOO_LARGE
         signal.alarm(0)
         print(answer, flush=True)
 
