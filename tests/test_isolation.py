@@ -1,4 +1,4 @@
-"""A picture that kills the process: after two deaths it is found out in a child process and named; the rest is scored."""
+"""A picture that kills the process: after two deaths a child process finds it out, it is named, the rest is scored."""
 
 import csv
 import os
