@@ -3,17 +3,16 @@
 import errno
 import functools
 import os
-import signal
 import sys
 from collections.abc import Callable
 
 import typer
 
+from jobs.interruption import INTERRUPTED, listen
 from models import ModelError
 from pipeline import InputError
 from submissions import SubmissionError
 
-INTERRUPTED = 130
 # Faults of the machine that a person can mend; anything else is a fault of ours and keeps its traceback.
 MENDABLE = {
     errno.ENOSPC: "free some space",
@@ -31,8 +30,9 @@ def fail(sentence: str, code: int = 2) -> typer.Exit:
     return typer.Exit(code)
 
 
-def _on_sigterm(_signal: int, _frame: object) -> None:
-    raise KeyboardInterrupt
+def _in_words(interruption: KeyboardInterrupt) -> str:
+    so_far = f" ({interruption})" if str(interruption) else ""
+    return f"interrupted{so_far}; the same command goes on from here."
 
 
 def _guarded(main: Callable[..., None]) -> Callable[..., None]:
@@ -44,8 +44,8 @@ def _guarded(main: Callable[..., None]) -> Callable[..., None]:
             raise fail(str(error)) from None
         except SubmissionError as error:
             raise fail(str(error), error.exit_code) from None
-        except KeyboardInterrupt:
-            raise fail("interrupted; the same command goes on from here.", INTERRUPTED) from None
+        except KeyboardInterrupt as interruption:
+            raise fail(_in_words(interruption), INTERRUPTED) from None
         except OSError as error:
             if error.errno not in MENDABLE:
                 raise
@@ -77,7 +77,7 @@ def run(main: Callable[..., None]) -> None:
     Exit codes: 0 done, 1 a fault of ours (with its traceback), 2 wrong options or input, 3 too many
     rejects, 4 locked, 5 drift, 130 interrupted.
     """
-    signal.signal(signal.SIGTERM, _on_sigterm)
+    listen()
     # Read by TensorFlow when it is imported, which happens after the options are read.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

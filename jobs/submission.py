@@ -11,11 +11,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from jobs.scoring import load_scorer, score_folder
+from jobs.scoring import Scorer, load_scorer, score_folder
+from jobs.versions import find_versions
 from pipeline.files import Entry
-from submissions.kaggle import COLUMNS, Form, compose
-from submissions.ledger import open_ledger
-from submissions.writer import publish
+from submissions import SubmissionError
+from submissions.kaggle import COLUMNS, Form, MissingFillError, Submission, compose
+from submissions.ledger import Ledger, open_ledger
+from submissions.names import shown
+from submissions.writer import publish, write_rejects
 
 LEDGER = "scores.sqlite"
 
@@ -44,7 +47,7 @@ def submit(request: Request) -> None:
         if ledger.set_aside is not None:
             print(f"the ledger was damaged: set aside as {ledger.set_aside}, scoring begins anew")
         new = score_folder(scorer, ledger, root, request.entries)
-        submission = compose(ledger.outcomes(scorer.key, root), request.form, calibration.apply, request.fill)
+        submission = _compose(request, scorer, ledger)
         outcome = publish(
             request.out,
             COLUMNS,
@@ -62,7 +65,7 @@ def submit(request: Request) -> None:
                     "engine": scorer.run.card["engine"],
                     "precision": scorer.run.card["precision"],
                 },
-                "versions": scorer.run.card["versions"],
+                "versions": find_versions(),
             },
             files=len(request.entries),
             started=started,
@@ -74,6 +77,17 @@ def submit(request: Request) -> None:
     _show(request, scorer.run.card, outcome, new, submission.rows)
     rows, rejects = len(submission.rows), len(submission.rejects)
     print(f"{rows} rows, {rejects} rejects, {seconds:.1f} s, {new / seconds:.1f} pictures/s", flush=True)
+
+
+def _compose(request: Request, scorer: Scorer, ledger: Ledger) -> Submission:
+    outcomes = ledger.outcomes(scorer.key, os.fsencode(request.root))
+    try:
+        return compose(outcomes, request.form, scorer.run.calibration(request.tta).apply, request.fill)
+    except MissingFillError as error:
+        written = write_rejects(request.out, error.rejects)
+        where = "is not written, since an older submission is there" if written is None else "has them all"
+        name = shown(request.out.with_name(f"{request.out.stem}.rejects.csv"))
+        raise SubmissionError(f"{str(error).removesuffix('.')} ({name} {where}).") from None
 
 
 def _show(request: Request, card: dict, outcome: str, new: int, rows: Sequence[tuple[str, str]]) -> None:

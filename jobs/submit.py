@@ -12,7 +12,7 @@ from models.card import read_card
 from pipeline import InputError
 from pipeline.files import resolve_folder, scan
 from submissions.kaggle import Form, check_ids, check_unique, picture_id, read_sample
-from submissions.writer import check_output
+from submissions.writer import check_output, clean_leftovers
 
 SAMPLE_NAMES = ("sampleSubmission.csv", "sample_submission.csv")
 HELP = {
@@ -52,6 +52,8 @@ def main(
         images = unlabelled_folder(resolve_folder(choice.data))
     root = resolve_folder(images)
     check_output(out)
+    if said := clean_leftovers(out):
+        print(said, flush=True)
     entries = scan(root)
     if not entries:
         raise InputError(f"no pictures in {images}: the folder is empty.")

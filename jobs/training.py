@@ -2,11 +2,9 @@
 
 import hashlib
 import os
-import platform
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from jobs.extraction import Source, cache_folder
 from jobs.holdout import Finished, finish
 from jobs.recipe_runs import Settings, Trained, train_on_features, train_scratch
 from jobs.training_set import TrainingSet, describe, load_training_set, write_split
+from jobs.versions import find_versions
 from models import ModelError
 from models.backbones import find_backbone
 from models.card import read_json, write_json
@@ -29,8 +28,6 @@ from models.weights import base_with_weights, weights_sha256
 from pipeline.datasets import Preparation
 from pipeline.split import Split
 from submissions.locks import exclusive
-
-PACKAGES = ("tensorflow", "tf-keras", "numpy", "pillow", "openvino")
 
 
 @dataclass(frozen=True)
@@ -155,18 +152,8 @@ def _card(options: Options, training_set: TrainingSet, engine: str) -> dict[str,
         "rejects": len(training_set.rejects),
         "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "git_commit": _git_commit(),
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": find_versions(),
     }
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except ImportError:
-            found[package] = "not installed"
-    return found
 
 
 def _git_commit() -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import tensorflow as tf
 
 from pipeline.images import load
-from pipeline.reading import Limits
+from pipeline.reading import Limits, Reader, read_picture
 from pipeline.views import View, identity
 
 # Enough to keep two cores decoding while the network computes; more only holds more pictures in memory.
@@ -21,17 +21,18 @@ READERS = tf.data.AUTOTUNE
 @dataclass(frozen=True)
 class Preparation:
     """How a file becomes the network's input: side of the square in pixels, the backbone's own
-    preprocessing (RGB float32 0..255 -> float32), the views, and what the reader refuses."""
+    preprocessing (RGB float32 0..255 -> float32), the views, what the reader refuses, and the reader."""
 
     image_size: int
     preprocess: Callable[[tf.Tensor], tf.Tensor]
     views: tuple[View, ...] = (identity,)
     limits: Limits = field(default_factory=Limits)
+    reader: Reader = read_picture
 
 
 def prepare(root: bytes, path: tf.Tensor, preparation: Preparation) -> tf.Tensor:
     """One file's views, preprocessed: float32 (V, S, S, 3). Errors for a file that is no readable picture."""
-    return prepare_views(load(root, path, preparation.limits), preparation)
+    return prepare_views(load(root, path, preparation.limits, preparation.reader), preparation)
 
 
 def prepare_views(image: tf.Tensor, preparation: Preparation) -> tf.Tensor:

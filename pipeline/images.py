@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.formats import NAMES
-from pipeline.reading import LIMITS, Limits, Rejected, read_picture
+from pipeline.reading import LIMITS, Limits, Reader, Rejected, read_picture
 
 # Part of the key under which scores and features are kept: add one whenever pixels could change.
 DECODE_VERSION = 1
@@ -17,18 +17,18 @@ DECODE_VERSION = 1
 Parts = tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]
 
 
-def load(root: bytes, path: tf.Tensor, limits: Limits = LIMITS) -> tf.Tensor:
+def load(root: bytes, path: tf.Tensor, limits: Limits = LIMITS, reader: Reader = read_picture) -> tf.Tensor:
     """Read and decode `path` (string scalar) of the folder `root`: uint8 (H, W, 3), RGB 0..255, upright.
 
     In a dataset, a file that is no picture is an error of its element (tf.errors.OpError), so `ignore_errors`
     must follow at once, before batching. Eagerly it raises Rejected, or tf.errors.OpError in decoding.
     """
-    return decode(*read(root, path, limits))
+    return decode(*read(root, path, limits, reader))
 
 
-def load_or_reject(root: bytes, path: bytes, limits: Limits = LIMITS) -> tf.Tensor:
+def load_or_reject(root: bytes, path: bytes, limits: Limits = LIMITS, reader: Reader = read_picture) -> tf.Tensor:
     """Do the same as `load` for one file, eagerly; raise Rejected with the reason in words instead."""
-    picture = read_picture(root, path, limits)
+    picture = reader(root, path, limits)
     try:
         return decode(picture.data, picture.format, picture.orientation, picture.reduction)
     except tf.errors.OpError as error:
@@ -37,7 +37,7 @@ def load_or_reject(root: bytes, path: bytes, limits: Limits = LIMITS) -> tf.Tens
         raise Rejected(reason, transient=transient) from error
 
 
-def read(root: bytes, path: tf.Tensor, limits: Limits = LIMITS) -> Parts:
+def read(root: bytes, path: tf.Tensor, limits: Limits = LIMITS, reader: Reader = read_picture) -> Parts:
     """Read `path` (string scalar) of the folder: (data, format, orientation, reduction), see reading.Encoded.
 
     Two string and two int32 scalars. A reject raises Rejected eagerly, tf.errors.UnknownError in a graph.
@@ -45,7 +45,7 @@ def read(root: bytes, path: tf.Tensor, limits: Limits = LIMITS) -> Parts:
 
     def read_parts(path: bytes | np.ndarray) -> tuple[bytes, bytes, np.int32, np.int32]:
         name = path.item() if isinstance(path, np.ndarray) else path  # eagerly TensorFlow hands in an array
-        picture = read_picture(root, name, limits)
+        picture = reader(root, name, limits)
         turn, reduction = np.int32(picture.orientation), np.int32(picture.reduction)
         return picture.data, picture.format.encode(), turn, reduction
 

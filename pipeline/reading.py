@@ -6,13 +6,14 @@ No TensorFlow here. Nothing blocks (FIFOs, devices), nothing outside the folder 
 import errno
 import os
 import stat
+from collections.abc import Callable
 from typing import NamedTuple
 
 from pipeline.conversion import convert, is_heavy, jpeg_reduction
 from pipeline.formats import check_header, format_of
 from pipeline.rejection import LIMITS, Limits, Rejected
 
-__all__ = ["LIMITS", "Encoded", "Limits", "Rejected", "read_picture"]
+__all__ = ["LIMITS", "Encoded", "Limits", "Reader", "Rejected", "State", "read_picture"]
 
 OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | os.O_NOFOLLOW
 FIRST_BYTES = 65536  # enough to know the format; most photos fit whole
@@ -27,6 +28,15 @@ KINDS = {
 }
 
 
+class State(NamedTuple):
+    """What tells one state of a file from another: bytes, nanoseconds."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+
 class Encoded(NamedTuple):
     """One picture's bytes, ready for `images.decode`."""
 
@@ -36,6 +46,10 @@ class Encoded(NamedTuple):
     height: int
     orientation: int  # EXIF 1..8
     reduction: int  # 1, 2, 4, 8: a JPEG is decoded at 1/reduction
+    state: State  # of the file when it was read
+
+
+Reader = Callable[[bytes, bytes, Limits], Encoded]  # (root, path, limits), as `read_picture`
 
 
 def read_picture(root: bytes | str, path: bytes, limits: Limits = LIMITS) -> Encoded:
@@ -45,25 +59,25 @@ def read_picture(root: bytes | str, path: bytes, limits: Limits = LIMITS) -> Enc
     file's bytes and, for pictures that must be converted, one heavy picture's pixels are held in memory.
     """
     try:
-        return _encoded(_read_file(root, path, limits), limits)
+        return _encoded(*_read_file(root, path, limits), limits)
     except OSError as error:
         raise Rejected(_words(error), errno=error.errno) from error
     except MemoryError as error:
         raise Rejected("not enough memory to read it", transient=True) from error
 
 
-def _encoded(data: bytes, limits: Limits) -> Encoded:
+def _encoded(data: bytes, state: State, limits: Limits) -> Encoded:
     header = check_header(data, limits)
     if header.end is not None:
         data = data[: header.end] + b";"  # GIF's trailer: the other frames would cost memory and time
     if header.faithful and not is_heavy(header):
         reduction = jpeg_reduction(header) if header.format == "jpeg" else 1
-        return Encoded(data, header.format, header.width, header.height, header.orientation, reduction)
+        return Encoded(data, header.format, header.width, header.height, header.orientation, reduction, state)
     converted = convert(data, header)
-    return Encoded(converted.data, "bmp", converted.width, converted.height, header.orientation, 1)
+    return Encoded(converted.data, "bmp", converted.width, converted.height, header.orientation, 1, state)
 
 
-def _read_file(root: bytes | str, path: bytes, limits: Limits) -> bytes:
+def _read_file(root: bytes | str, path: bytes, limits: Limits) -> tuple[bytes, State]:
     target = _resolve(os.fsencode(root), path)
     _check_regular(os.lstat(target))  # before opening: to open a device can already do something
     descriptor = os.open(target, OPEN_FLAGS)
@@ -75,9 +89,10 @@ def _read_file(root: bytes | str, path: bytes, limits: Limits) -> bytes:
         after = os.fstat(descriptor)
     finally:
         os.close(descriptor)
-    if len(data) != before.st_size or _version(before) != _version(after):
+    state = _state(before)
+    if len(data) != before.st_size or state != _state(after):
         raise Rejected("changed while it was read", transient=True)
-    return data
+    return data, state
 
 
 def _resolve(root: bytes, path: bytes) -> bytes:
@@ -123,8 +138,8 @@ def _read_bytes(descriptor: int, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _version(status: os.stat_result) -> tuple[int, int, int]:
-    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+def _state(status: os.stat_result) -> State:
+    return State(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 def _words(error: OSError) -> str:

@@ -12,12 +12,19 @@ import numpy as np
 
 from submissions import SubmissionError
 from submissions.names import escape, shown
-from submissions.records import DIGITS, Row
-from submissions.writer import Reject
+from submissions.records import DIGITS, Reject, Row
 
 COLUMNS = ("id", "label")
 NAMED = 5  # how many of a long list a sentence names
 Form = Literal["label", "probability"]
+
+
+class MissingFillError(SubmissionError):
+    """Pictures cannot be scored, and nobody said what they should get; `rejects` are all of them."""
+
+    def __init__(self, sentence: str, rejects: Sequence[Reject]) -> None:
+        super().__init__(sentence)
+        self.rejects = rejects
 
 
 class Submission(NamedTuple):
@@ -136,9 +143,10 @@ def _check_fill(rejects: Sequence[Reject], fill: float | None) -> None:
             f"{escape(path)}: {escape(reason.encode('utf-8', 'replace'))}" for path, reason, _ in rejects[:NAMED]
         )
         dots = "; …" if len(rejects) > NAMED else ""
-        raise SubmissionError(
+        raise MissingFillError(
             f"{len(rejects)} of the pictures cannot be scored ({named}{dots}) and a submission needs every "
-            "id; repair them, or give them a probability with --fill 0.5."
+            "id; repair them, or give them a probability with --fill 0.5.",
+            rejects,
         )
 
 
@@ -151,7 +159,7 @@ def compose(
     """Turn the ledger's outcomes into a submission: every file a row, a reject by the value of `fill`.
 
     The fill (0..1) is written as it is given, not adjusted; in the 'label' form 0.5 becomes 1, as any tie.
-    Raises SubmissionError for an id twice, a reject without `fill`, or as `label_texts` does.
+    Raises SubmissionError for an id twice or as `label_texts` does, MissingFillError for a reject without `fill`.
     """
     rows = list(outcomes)
     check_unique((row.id, row.path) for row in rows)

@@ -43,6 +43,14 @@ class Outcome(NamedTuple):
     error: str
 
 
+class Reject(NamedTuple):
+    """A picture without a probability: its path relative to the root, the reason, rejected or unreadable."""
+
+    path: bytes
+    reason: str
+    status: str
+
+
 class Row(NamedTuple):
     """One file's outcome as the ledger holds it."""
 

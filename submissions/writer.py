@@ -11,11 +11,12 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from submissions import SubmissionError
 from submissions.atomic import Written, csv_chunks, sha256_of, sync_folder, write_aside
 from submissions.locks import folder_lock
+from submissions.lone_rejects import REJECT_COLUMNS, is_lone, reject_rows, write_rejects
 from submissions.manifests import (
     Manifest,
     Trio,
@@ -25,24 +26,11 @@ from submissions.manifests import (
     find_trio,
     read_manifest,
 )
-from submissions.names import escape, escape_text, guard, shown, unescape
+from submissions.names import shown, unescape
+from submissions.records import Reject
 from submissions.recovery import clean_leftovers, recover
 
-__all__ = ["Reject", "check_output", "clean_leftovers", "publish"]
-
-REJECT_COLUMNS = ("path", "reason", "status")
-
-
-class Reject(NamedTuple):
-    """A picture without a probability: its path relative to the root, the reason, rejected or unreadable."""
-
-    path: bytes
-    reason: str
-    status: str
-
-
-def _reject_rows(rejects: Iterable[Reject]) -> Iterable[tuple[str, str, str]]:
-    return ((guard(escape(path)), guard(escape_text(reason)), status) for path, reason, status in rejects)
+__all__ = ["Reject", "check_output", "clean_leftovers", "publish", "write_rejects"]
 
 
 def check_output(out: Path) -> None:
@@ -91,7 +79,7 @@ def _check_replaceable(trio: Trio, card: Manifest, overwrite: bool, replace_own:
             f"{shown(trio.csv)} is not as its manifest says, so it may be someone else's; move it away, or "
             "add --overwrite to replace it."
         )
-    taken = [path for path in trio if path.exists()]
+    taken = [] if is_lone(trio) else [path for path in trio if path.exists()]
     if taken and (there is not None or old is None):
         raise SubmissionError(
             f"{shown(taken[0])} exists; add --overwrite to replace it, or choose another output with --out."
@@ -143,7 +131,7 @@ def publish(
             recover(trio)
             try:
                 table = write_aside(trio.csv, csv_chunks(columns, rows))
-                bad = write_aside(trio.rejects, csv_chunks(REJECT_COLUMNS, _reject_rows(rejects)))
+                bad = write_aside(trio.rejects, csv_chunks(REJECT_COLUMNS, reject_rows(rejects)))
                 _check_counts(table, bad, files, filled)
                 card = build_manifest(table, bad, columns, filled, manifest, started)
                 if _is_published(trio, card):

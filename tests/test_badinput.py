@@ -134,7 +134,7 @@ def outcome(folder, data: bytes, limits: Limits) -> str:
     try:
         picture = read_picture(str(folder), b"x", limits)
         assert picture.width * picture.height <= limits.megapixels * 1e6
-        pixels = images.decode(*picture[:2], *picture[4:])
+        pixels = images.decode(*picture[:2], *picture[4:6])
     except (Rejected, tf.errors.InvalidArgumentError):
         return ""
     sides = picture.height, picture.width

@@ -1,0 +1,98 @@
+"""Ctrl-C and SIGTERM: the batch in hand is finished and kept, and the same command goes on from there."""
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from tiny_runs import HOUSE, draw_pictures, save_tiny_run, submit, submit_command
+
+HOOKS = f"{HOUSE / 'tests' / 'hooks'}{os.pathsep}{HOUSE}"
+PICTURES = 200
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A run, pictures, and the CSV that an undisturbed run makes of them."""
+    folder = tmp_path_factory.mktemp("place")
+    save_tiny_run(folder / "fresh")
+    draw_pictures(folder / "images", PICTURES)
+    shutil.copytree(folder / "fresh", folder / "run")
+    assert submit(folder / "run", folder / "images", folder / "undisturbed.csv").returncode == 0
+    return folder
+
+
+@pytest.fixture
+def run(place, tmp_path) -> Path:
+    return Path(shutil.copytree(place / "fresh", tmp_path / "run"))
+
+
+def start(place: Path, run: Path, out: Path, seconds: float) -> subprocess.Popen[str]:
+    """Begin a run whose pictures take some time each."""
+    command = submit_command(run, place / "images", out)
+    environment = {**os.environ, "PYTHONPATH": HOOKS, "PICTURE_FAULTS": f"*={seconds}"}
+    return subprocess.Popen(
+        command, cwd=HOUSE, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def committed(run: Path) -> dict[bytes, str]:
+    try:
+        with closing(sqlite3.connect(f"file:{run / 'scores.sqlite'}?mode=ro", uri=True)) as connection:
+            return dict(connection.execute("SELECT path, scored_at FROM scores"))
+    except sqlite3.OperationalError:  # not there yet
+        return {}
+
+
+def wait_for_scores(run: Path, process: subprocess.Popen[str]) -> None:
+    while not committed(run):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_after_the_batch_in_hand_and_the_same_command_goes_on(place, run, tmp_path, number):
+    process = start(place, run, tmp_path / "s.csv", 0.05)
+    wait_for_scores(run, process)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert sorted(path.name for path in run.glob("scores*")) == ["scores.sqlite", "scores.sqlite.lock"]
+    kept = committed(run)
+    assert 0 < len(kept) < PICTURES
+    assert len(kept) % 32 == 0, "whole batches"
+    assert "finishing what is in hand" in errors
+    assert f"interrupted ({len(kept)} of {PICTURES} files are done); the same command goes on from here." in errors
+    assert "Traceback" not in errors
+    assert list(tmp_path.iterdir()) == [run]
+
+    done = submit(run, place / "images", tmp_path / "s.csv")
+    assert done.returncode == 0, done.stderr
+    assert f"{PICTURES - len(kept)} of {PICTURES}, the rest before" in done.stdout
+    assert (tmp_path / "s.csv").read_bytes() == (place / "undisturbed.csv").read_bytes()
+    assert committed(run).items() >= kept.items(), "nothing is scored twice"
+
+
+def test_a_second_signal_ends_at_once(place, run, tmp_path):
+    process = start(place, run, tmp_path / "s.csv", 0.3)
+    wait_for_scores(run, process)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "once more ends at once" in errors and "interrupted" not in errors
+
+
+def test_a_signal_before_the_scoring_ends_without_a_traceback(place, run, tmp_path):
+    process = start(place, run, tmp_path / "s.csv", 0.05)
+    time.sleep(2.0)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode in (130, -signal.SIGTERM)  # the latter before Python has come so far
+    assert "Traceback" not in errors
