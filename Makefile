@@ -58,7 +58,7 @@ submit: setup  ## score IMAGES (or DATA/test1) with RUN into OUT: FORMAT=label|p
 	  $(call option,--sample-submission,$(SAMPLE_SUBMISSION)) $(call option,--fill,$(FILL)) $(if $(OVERWRITE),--overwrite)
 
 describe: setup  ## what is in the picture IMAGE, by ImageNet's 1000 classes: BACKBONE WEIGHTS CLASS_INDEX JSON=1
-	@$(PY) -m jobs.describe $(call quote,$(IMAGE)) $(call option,--backbone,$(BACKBONE)) $(call option,--weights,$(WEIGHTS)) \
+	@$(PY) -m jobs.describe $(if $(IMAGE),$(call quote,$(IMAGE))) $(call option,--backbone,$(BACKBONE)) $(call option,--weights,$(WEIGHTS)) \
 	  $(call option,--class-index,$(CLASS_INDEX)) $(if $(JSON),--json)
 
 verify: setup  ## check a published OUT against its manifest
