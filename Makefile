@@ -8,7 +8,7 @@ SHARED ?= ../shared
 export SHARED
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data train evaluate submit verify test test-faults lint check clean
+.PHONY: help setup data train evaluate submit describe verify test test-faults lint check clean
 
 empty :=
 space := $(empty) $(empty)
@@ -42,7 +42,7 @@ TRAIN = $(PY) -m jobs.train $(call option,--data,$(DATA)) $(call option,--run,$(
   $(call option,--weights,$(WEIGHTS)) $(call option,--recipe,$(RECIPE)) $(call option,--epochs,$(EPOCHS)) \
   $(call option,--patience,$(PATIENCE)) $(call option,--split,$(SPLIT)) $(call option,--seed,$(SEED))
 
-train: setup  ## train a run: DATA RUN BACKBONE=vgg16 WEIGHTS=imagenet RECIPE=head|finetune|scratch EPOCHS SPLIT SEED
+train: setup  ## train a run: DATA RUN BACKBONE=vgg16 WEIGHTS=imagenet RECIPE=head|finetune|scratch|zero-shot EPOCHS SPLIT SEED
 	@$(TRAIN)
 
 evaluate: setup  ## accuracy, log loss and the worst pictures of RUN, on its test part or on labelled IMAGES
@@ -56,6 +56,10 @@ submit: setup  ## score IMAGES (or DATA/test1) with RUN into OUT: FORMAT=label|p
 	  $(call option,--backbone,$(BACKBONE)) $(call option,--recipe,$(RECIPE)) \
 	  $(call option,--out,$(OUT)) $(call option,--format,$(FORMAT)) $(call option,--tta,$(TTA)) \
 	  $(call option,--sample-submission,$(SAMPLE_SUBMISSION)) $(call option,--fill,$(FILL)) $(if $(OVERWRITE),--overwrite)
+
+describe: setup  ## what is in the picture IMAGE, by ImageNet's 1000 classes: BACKBONE WEIGHTS CLASS_INDEX JSON=1
+	@$(PY) -m jobs.describe $(if $(IMAGE),$(call quote,$(IMAGE))) $(call option,--backbone,$(BACKBONE)) $(call option,--weights,$(WEIGHTS)) \
+	  $(call option,--class-index,$(CLASS_INDEX)) $(if $(JSON),--json)
 
 verify: setup  ## check a published OUT against its manifest
 	@$(PY) -m jobs.verify $(call quote,$(OUT))

@@ -13,6 +13,7 @@ from models import ModelError
 from pipeline import InputError
 from submissions import SubmissionError
 
+VERBOSE = typer.Option("--verbose", help="also show what TensorFlow says about itself")
 # Faults of the machine that a person can mend; anything else is a fault of ours and keeps its traceback.
 MENDABLE = {
     errno.ENOSPC: "free some space",
@@ -55,20 +56,28 @@ def _guarded(main: Callable[..., None]) -> Callable[..., None]:
     return guarded
 
 
-def start_tensorflow() -> None:
+def start_tensorflow(verbose: bool = False) -> None:
     """Import TensorFlow and find the devices, without the lines that its libraries write before they can be told
-    not to. Errors still raise."""
+    not to, unless `verbose`. Errors still raise."""
+    if verbose:
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
+        _import_tensorflow()
+        return
     sys.stderr.flush()
     kept, silence = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(silence, 2)
-        import tensorflow as tf
-
-        tf.config.list_physical_devices()
+        _import_tensorflow()
     finally:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(silence)
+
+
+def _import_tensorflow() -> None:
+    import tensorflow as tf
+
+    tf.config.list_physical_devices()
 
 
 def run(main: Callable[..., None]) -> None:

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from jobs.defaults import choose, run_folder
+from jobs.entry import VERBOSE, start_tensorflow
 from jobs.entry import run as start
-from jobs.entry import start_tensorflow
 from models.card import read_card
 
 
@@ -17,11 +17,12 @@ def main(
     images: Annotated[Path | None, typer.Option(help="a labelled folder; without it, the run's own test part")] = None,
     tta: Annotated[str, typer.Option(help="views averaged: none, flip or crops")] = "none",
     json_file: Annotated[Path | None, typer.Option("--json", help="write the figures there too")] = None,
+    verbose: Annotated[bool, VERBOSE] = False,
 ) -> None:
     """Measure a run: accuracy, log loss, AUC, confusion matrix and the worst pictures."""
     folder = run_folder(choose(None, run).run)
     read_card(folder)
-    start_tensorflow()
+    start_tensorflow(verbose)
     from jobs.evaluation import evaluate, show
 
     result = evaluate(folder, images, tta)

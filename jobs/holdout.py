@@ -28,8 +28,9 @@ class Finished:
 def finish(folder: Path, training_set: TrainingSet, trained: Trained, finished: Finished) -> None:
     """Write history.csv, curves.png, holdout.csv, the weights and, last, the card."""
     write_history(folder / "history.csv", trained.history)
-    kinds = dict.fromkeys((finished.card["backbone"], finished.card["recipe"]))
-    draw_curves(folder / "curves.png", trained.history, f"{folder.name}: {', '.join(kinds)}")
+    if trained.history:  # zero-shot trains nothing
+        kinds = dict.fromkeys((finished.card["backbone"], finished.card["recipe"]))
+        draw_curves(folder / "curves.png", trained.history, f"{folder.name}: {', '.join(kinds)}")
     views = {"none": trained.held_out["identity"]}
     if "mirrored" in trained.held_out:
         views["flip"] = np.mean([trained.held_out["identity"], trained.held_out["mirrored"]], axis=0)

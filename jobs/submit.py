@@ -6,8 +6,8 @@ from typing import Annotated, cast
 import typer
 
 from jobs.defaults import choose, nearby, run_folder, unlabelled_folder
+from jobs.entry import VERBOSE, start_tensorflow
 from jobs.entry import run as start
-from jobs.entry import start_tensorflow
 from models.card import read_card
 from pipeline import InputError
 from pipeline.files import resolve_folder, scan
@@ -37,6 +37,7 @@ def main(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace an output that exists")] = False,
     backbone: Annotated[str | None, typer.Option(help="with --data: part of the run's default name")] = None,
     recipe: Annotated[str | None, typer.Option(help="with --data: part of the run's default name")] = None,
+    verbose: Annotated[bool, VERBOSE] = False,
 ) -> None:
     """Score every picture of a folder and write id,label."""
     if run is None and data is None and images is not None:
@@ -64,7 +65,7 @@ def main(
         check_ids([picture_id(entry.path) for entry in entries], sample_ids)
 
     # Only now, with every option checked: TensorFlow takes seconds to import.
-    start_tensorflow()
+    start_tensorflow(verbose)
     from jobs.submission import Request, submit
 
     submit(Request(folder, root, entries, out, cast(Form, form), tta, fill, overwrite))

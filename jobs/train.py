@@ -8,8 +8,8 @@ import typer
 
 from jobs.data import main as fill_data
 from jobs.defaults import SAMPLE_NOTICE, Choice, choose, run_folder
+from jobs.entry import VERBOSE, start_tensorflow
 from jobs.entry import run as start
-from jobs.entry import start_tensorflow
 from jobs.filling import Source
 from models import ModelError
 from models.backbones import find_backbone
@@ -42,6 +42,7 @@ def main(
     cache: Annotated[Path, typer.Option(help="where features are kept")] = Path("cache"),
     tensorboard: Annotated[Path | None, typer.Option(help="write TensorBoard logs there")] = None,
     if_missing: Annotated[bool, typer.Option("--if-missing", help="do nothing when the run exists")] = False,
+    verbose: Annotated[bool, VERBOSE] = False,
 ) -> None:
     """Train a classifier on labelled pictures and save it as a run."""
     choice = choose(data, run, recipe, backbone)
@@ -57,7 +58,7 @@ def main(
     folder_of_data = _find_data(choice, seed)
 
     # Only now, with every option checked: TensorFlow takes seconds to import.
-    start_tensorflow()
+    start_tensorflow(verbose)
     from jobs.training import Options, train
 
     options = Options(

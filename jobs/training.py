@@ -17,11 +17,13 @@ from jobs.holdout import Finished, finish
 from jobs.recipe_runs import Settings, Trained, train_on_features, train_scratch
 from jobs.training_set import TrainingSet, describe, load_training_set, write_split
 from jobs.versions import find_versions
+from jobs.zero_shot import prepare_zero_shot, score_zero_shot
 from models import ModelError
 from models.backbones import find_backbone
 from models.card import read_json, write_json
 from models.engines import choose_engine
 from models.history import EpochRow
+from models.recipes import ZERO_SHOT
 from models.saved import SCRATCH
 from models.training import distribution
 from models.weights import base_with_weights, weights_sha256
@@ -87,6 +89,9 @@ def _train(training_set: TrainingSet, options: Options, engine: str, state: Path
     if options.recipe == SCRATCH:
         return train_scratch(training_set, engine, settings)
     backbone = find_backbone(options.backbone)
+    if options.recipe == ZERO_SHOT:
+        model = prepare_zero_shot(training_set, backbone, options.weights)
+        return score_zero_shot(model, training_set, backbone, engine)
     base = base_with_weights(backbone, options.weights)
     identity = {
         "backbone": backbone.name,

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from models import ModelError
 from models.backbones import Backbone
 
-RECIPES = ("head", "finetune", "scratch")
+ZERO_SHOT = "zero-shot"
+RECIPES = ("head", "finetune", "scratch", ZERO_SHOT)
 SCRATCH_SIZE = 96  # side in pixels of what the small network sees
 
 # Computed once and stored; training draws one of them for each picture in every epoch.

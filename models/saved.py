@@ -16,7 +16,8 @@ from models.backbones import find_backbone
 from models.calibration import Calibration
 from models.card import CARD, CARD_FORMAT, WEIGHTS, json_text, read_card, sync, write_synced
 from models.classifier import build_classifier
-from models.recipes import SCRATCH_SIZE
+from models.imagenet import build_with_top, zero_shot_network
+from models.recipes import SCRATCH_SIZE, ZERO_SHOT
 from models.scratch import preprocess_input as scratch_preprocess
 from models.scratch import scratch_network
 from models.weights import file_sha256, load_weights
@@ -37,11 +38,13 @@ class Run:
         return Calibration(**self.card["calibration"]["none" if views == "none" else "flip"])
 
 
-def build_network(backbone: str) -> tf_keras.Model:
-    """The network a card names, without its weights: a backbone and its head, or the scratch network."""
+def build_network(backbone: str, recipe: str) -> tf_keras.Model:
+    """The network a card names, without its weights: a backbone and its head (or its 1000 classes), or scratch."""
     if backbone == SCRATCH:
         return scratch_network(SCRATCH_SIZE)
     row = find_backbone(backbone)
+    if recipe == ZERO_SHOT:
+        return zero_shot_network(build_with_top(row), row.name)
     return build_classifier(row.build(), row)
 
 
@@ -59,7 +62,7 @@ def save_run(folder: Path, model: tf_keras.Model, card: dict[str, Any], probe: n
     aside = folder / f".saving.{WEIGHTS}"
     try:
         # Saved from a network that was never compiled: the file holds no optimizer's state.
-        copy = build_network(card["backbone"])
+        copy = build_network(card["backbone"], card["recipe"])
         copy.set_weights(model.get_weights())
         copy.save_weights(str(aside))
         sync(aside)
@@ -86,7 +89,7 @@ def load_run(folder: Path) -> Run:
     if not weights.is_file() or file_sha256(weights) != card.get("weights_sha256"):
         raise ModelError(f"{weights} is not the file that {CARD} describes; restore it, or train again.")
     try:
-        model = build_network(card["backbone"])
+        model = build_network(card["backbone"], card["recipe"])
     except KeyError:
         raise ModelError(f"{folder / CARD} is damaged; restore it, or train the run again.") from None
     load_weights(model, weights, f"run {folder.name}")

@@ -39,17 +39,18 @@ def base_with_weights(backbone: Backbone, weights: str) -> tf_keras.Model:
     """
     base = backbone.build()
     if weights == "imagenet":
-        base.set_weights(_download(backbone))
+        base.set_weights(download_weights(backbone))
     elif weights != "none":
         load_weights(base, Path(weights), f"backbone {backbone.name}")
     return base
 
 
-def _download(backbone: Backbone) -> list[np.ndarray]:
+def download_weights(backbone: Backbone, include_top: bool = False) -> list[np.ndarray]:
+    """Keras' own ImageNet weights, of the base or of the whole network. Raises ModelError without a network."""
     build = getattr(tf_keras.applications, backbone.builder)
     shape = (backbone.image_size, backbone.image_size, 3)
     try:
-        return build(include_top=False, weights="imagenet", input_shape=shape).get_weights()
+        return build(include_top=include_top, weights="imagenet", input_shape=shape).get_weights()
     except Exception as error:  # get_file raises a bare Exception for every network fault
         if "URL fetch failure" not in str(error):
             raise

@@ -18,7 +18,7 @@ PICTURES = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.f
 
 
 def card_of(name: str, size: int) -> dict:
-    return {"backbone": name, "classes": ["cat", "dog"], "image_size": size, "precision": "float32"}
+    return {"backbone": name, "recipe": "head", "classes": ["cat", "dog"], "image_size": size, "precision": "float32"}
 
 
 # The large ones take minutes on two cores: they are tested with the slow tests.

@@ -17,7 +17,7 @@ WITHOUT_TENSORFLOW = (
     "models/recipes.py",
     "models/card.py",
 )
-JOBS = ("data", "train", "evaluate", "submit", "verify")
+JOBS = ("data", "train", "evaluate", "submit", "describe", "verify")
 
 
 def imported(path: Path) -> set[str]:

@@ -1,0 +1,134 @@
+"""What is in a picture, and cat or dog without any training."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models import ModelError
+from models.backbones import find_backbone
+from models.imagenet import (
+    CATS,
+    CLASSES,
+    DOGS,
+    CatOrDog,
+    best_guesses,
+    cats_and_dogs,
+    check_cat_and_dog,
+    load_class_index,
+    top_with_weights,
+)
+from pipeline.drawings import draw_animal, draw_sample
+
+ROOT = Path(__file__).parent.parent
+
+
+def job(name: str, *options: object) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", f"jobs.{name}", *map(str, options)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_a_dog_is_the_share_that_dogs_have_of_cats_and_dogs():
+    rows = np.full((3, CLASSES), 1e-9, np.float32)
+    rows[0, DOGS.start], rows[0, DOGS.stop - 1], rows[0, CATS.start], rows[0, 0] = 0.3, 0.3, 0.2, 0.2
+    rows[1, CATS.stop - 1] = 1.0
+    rows[2, DOGS.stop] = 1.0  # the timber wolf is no dog
+    dog = CatOrDog()(rows).numpy()[:, 0]
+    assert dog[0] == pytest.approx(0.75, abs=1e-5)
+    assert dog[1] < 1e-5
+    assert dog[2] == pytest.approx(118 / 123, abs=1e-3)
+    assert cats_and_dogs(rows[0]) == (pytest.approx(0.2, abs=1e-6), pytest.approx(0.6, abs=1e-6))
+
+
+def test_an_answer_of_nothing_at_all_is_a_number_and_not_a_fault():
+    assert CatOrDog()(np.zeros((1, CLASSES), np.float32)).numpy()[0, 0] == 0.5
+
+
+def test_the_best_classes_come_first_with_their_names(tmp_path):
+    path = tmp_path / "index.json"
+    path.write_text(json.dumps({str(number): [f"n{number:08}", f"thing_{number}"] for number in range(CLASSES)}))
+    index = load_class_index(path, "none")
+    probabilities = np.zeros(CLASSES)
+    probabilities[[7, 3]] = 0.6, 0.4
+    assert best_guesses(probabilities, index, 2) == [("n00000007", "thing_7", 0.6), ("n00000003", "thing_3", 0.4)]
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"0": ["n0", "x"]}', '{"0": 1}'])
+def test_a_file_that_is_no_class_index_is_told_so(tmp_path, content):
+    (tmp_path / "index.json").write_text(content)
+    with pytest.raises(ModelError, match="is no index of 1000 classes"):
+        load_class_index(tmp_path / "index.json", "none")
+
+
+def test_the_class_index_beside_the_weights_is_found_and_the_ranges_hold_dogs_and_cats(shared):
+    index = load_class_index(None, str(shared / "weights" / "mobilenetv2_top.weights.h5"))
+    names = [name for _, name in index]
+    assert names[DOGS][0] == "Chihuahua" and names[DOGS][-1] == "Mexican_hairless" and len(names[DOGS]) == 118
+    assert names[CATS] == ["tabby", "tiger_cat", "Persian_cat", "Siamese_cat", "Egyptian_cat"]
+
+
+@pytest.mark.parametrize("classes", [("cat", "cow"), ("dog", "dogs"), ("a", "b")])
+def test_only_cats_and_dogs_can_be_told_without_training(classes):
+    with pytest.raises(ModelError, match="choose another --recipe"):
+        check_cat_and_dog(classes)
+
+
+def test_the_labels_of_every_copy_of_the_set_are_cats_and_dogs():
+    for classes in (("cat", "dog"), ("Cat", "Dog"), ("cats", "dogs")):
+        check_cat_and_dog(classes)
+
+
+def test_weights_without_the_top_are_refused_with_a_sentence(shared):
+    with pytest.raises(ModelError, match="does not hold weights of mobilenetv2 with its 1000 classes"):
+        top_with_weights(find_backbone("mobilenetv2"), str(shared / "weights" / "mobilenetv2_notop.weights.h5"))
+
+
+@pytest.mark.slow
+def test_photos_are_described_and_a_bad_file_is_named(shared, tmp_path):
+    names = [f"train/{kind}.{number}.jpg" for kind in ("cat", "dog") for number in (10, 100)]
+    with zipfile.ZipFile(shared / "dogs-vs-cats" / "train.zip") as archive:
+        archive.extractall(tmp_path, names)
+    (tmp_path / "[red]not a picture.jpg").write_text("text")
+    files = [*(tmp_path / name for name in names), tmp_path / "[red]not a picture.jpg"]
+    weights = shared / "weights" / "mobilenetv2_top.weights.h5"
+    options = (*files, "--backbone", "mobilenetv2", "--weights", weights)
+    done = job("describe", *options, "--json", "--top", 3)
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: 1 of 5 pictures can't be read") and done.stderr.count("\n") == 1
+    *photos, bad = json.loads(done.stdout)
+    assert [photo["answer"] for photo in photos] == ["cat", "cat", "dog", "dog"]
+    assert all(len(photo["classes"]) == 3 for photo in photos)
+    assert "starts with" in bad["error"]
+    table = job("describe", *options).stdout
+    assert "tabby" in table and "cat or dog? dog" in table and "[red]not a picture.jpg" in table
+
+
+def test_wrong_input_to_describe_gets_one_sentence(tmp_path):
+    draw_animal("cat", 1)[0].save(tmp_path / "cat.jpg")
+    for options, words in (
+        ((tmp_path / "none.jpg",), "no such picture"),
+        ((tmp_path,), "is a folder"),
+        ((tmp_path / "cat.jpg", "--backbone", "vgg"), "unknown backbone"),
+        ((tmp_path / "cat.jpg", "--weights", tmp_path / "w.h5"), "no such weights file"),
+    ):
+        done = job("describe", *options)
+        assert done.returncode == 2, done.stderr
+        assert words in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_zero_shot_makes_a_run_that_evaluates_and_submits_like_any_other(tmp_path):
+    draw_sample(tmp_path / "data", labelled=24, unlabelled=5, seed=3)
+    common = ("--data", tmp_path / "data", "--run", tmp_path / "run")
+    train = (*common, "--recipe", "zero-shot", "--backbone", "mobilenetv2", "--weights", "none")
+    done = job("train", *train)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "run" / "curves.png").exists()
+    assert job("evaluate", "--run", tmp_path / "run").returncode == 0
+    done = job("submit", *common, "--out", tmp_path / "s.csv", "--format", "probability", "--tta", "flip")
+    assert done.returncode == 0, done.stderr
+    assert len((tmp_path / "s.csv").read_text().splitlines()) == 6
