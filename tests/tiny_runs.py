@@ -21,7 +21,7 @@ MEASURED = {"accuracy": 0.5, "log_loss": 0.7, "pictures": 4}
 def save_tiny_run(folder: Path, engine: str = "tensorflow", seed: int = 1) -> dict[str, Any]:
     """Make the run; the card is what training would write, as far as scoring needs it."""
     tf_keras.utils.set_random_seed(seed)
-    model = build_network("scratch")
+    model = build_network("scratch", "scratch")
     golden = golden_pictures("scratch", model.input_shape[1])
     card = {
         "backbone": "scratch",
