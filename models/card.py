@@ -11,6 +11,7 @@ from models import ModelError
 WEIGHTS = "model.weights.h5"
 CARD = "model.json"
 CARD_FORMAT = 1
+SEAL = "card_sha256"
 
 
 def model_key(card: dict[str, Any], views: str, decode_version: int, engine: str) -> str:
@@ -55,6 +56,12 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
+def seal(card: dict[str, Any]) -> dict[str, Any]:
+    """The card with the SHA-256 of all that it says, so that a flipped bit or a slip of the hand is found."""
+    told = {key: value for key, value in card.items() if key != SEAL}
+    return {**told, SEAL: hashlib.sha256(json_text(told).encode()).hexdigest()}
+
+
 def read_card(folder: Path) -> dict[str, Any]:
     """The card of a finished run. Raises ModelError for a run that is missing, unfinished or torn."""
     if not folder.is_dir():
@@ -64,7 +71,10 @@ def read_card(folder: Path) -> dict[str, Any]:
     try:
         card = json.loads((folder / CARD).read_text())
         known = card["format"] == CARD_FORMAT
-    except (ValueError, KeyError, TypeError):
+        damaged = SEAL in card and card[SEAL] != seal(card)[SEAL]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        damaged = True
+    if damaged:
         raise ModelError(f"{folder / CARD} is damaged; restore it, or train the run again.") from None
     if not known:
         raise ModelError(f"{folder / CARD} has format {card['format']}, this version reads {CARD_FORMAT}.")

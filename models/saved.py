@@ -14,7 +14,7 @@ import tf_keras
 from models import ModelError
 from models.backbones import find_backbone
 from models.calibration import Calibration
-from models.card import CARD, CARD_FORMAT, WEIGHTS, json_text, read_card, sync, write_synced
+from models.card import CARD, CARD_FORMAT, WEIGHTS, json_text, read_card, seal, sync, write_synced
 from models.classifier import build_classifier
 from models.imagenet import build_with_top, zero_shot_network
 from models.recipes import SCRATCH_SIZE, ZERO_SHOT
@@ -72,7 +72,7 @@ def save_run(folder: Path, model: tf_keras.Model, card: dict[str, Any], probe: n
         if not difference <= 1e-6:
             raise RuntimeError(f"the saved copy scores differently by {difference:.2g}")
         written = {**card, "format": CARD_FORMAT, "weights_sha256": file_sha256(aside)}
-        write_synced(folder / f".saving.{CARD}", json_text(written))
+        write_synced(folder / f".saving.{CARD}", json_text(seal(written)))
         # Between the two renames the card does not fit the weights, and loading refuses the pair.
         aside.replace(folder / WEIGHTS)
         (folder / f".saving.{CARD}").replace(folder / CARD)

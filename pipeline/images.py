@@ -43,6 +43,7 @@ def read(root: bytes, path: tf.Tensor, limits: Limits = LIMITS, reader: Reader =
     Two string and two int32 scalars. A reject raises Rejected eagerly, tf.errors.UnknownError in a graph.
     """
 
+    @tf.autograph.experimental.do_not_convert
     def read_parts(path: bytes | np.ndarray) -> tuple[bytes, bytes, np.int32, np.int32]:
         name = path.item() if isinstance(path, np.ndarray) else path  # eagerly TensorFlow hands in an array
         picture = reader(root, name, limits)

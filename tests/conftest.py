@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# As the jobs do: TensorFlow reads it when it is imported, and a reject is no warning.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

@@ -4,13 +4,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 import tf_keras
+import typer
 from PIL import Image
 
+from jobs.entry import _guarded
 from jobs.golden import golden_pictures
+from jobs.submit import main
 from models.saved import build_network, save_run
 from models.weights import weights_sha256
 
@@ -58,3 +62,22 @@ def submit(run: Path, images: Path, out: Path, *options: object, **environment: 
     command = submit_command(run, images, out, *options)
     env = {**os.environ, **environment}
     return subprocess.run(command, cwd=HOUSE, capture_output=True, text=True, check=False, env=env)
+
+
+class Ended(NamedTuple):
+    """How a job ended: exit code and what it wrote."""
+
+    code: int
+    output: str
+    errors: str
+
+
+def submit_here(capfd: pytest.CaptureFixture[str], run: Path, images: Path, out: Path, **options: object) -> Ended:
+    """Run the job in this process, from its options to its exit code, without the seconds of a start."""
+    capfd.readouterr()
+    try:
+        _guarded(main)(run=str(run), images=images, out=out, **{"form": "probability", **options})
+        code = 0
+    except typer.Exit as end:
+        code = end.exit_code
+    return Ended(code, *capfd.readouterr())
