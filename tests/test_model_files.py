@@ -161,7 +161,7 @@ def test_golden_scores_may_differ_in_the_last_bits_alone(place, run, tmp_path, c
 def test_a_save_that_fails_at_any_step_leaves_the_old_run_whole(run, monkeypatch):
     old = {path.name: path.read_bytes() for path in run.iterdir()}
     card = json.loads(old[CARD])
-    model = build_network("scratch")
+    model = build_network("scratch", "scratch")
     probe = np.zeros((1, 128, 128, 3), np.float32)
     steps = (("models.saved.sync", 0), ("models.saved.load_weights", 0), ("models.saved.write_synced", 0))
     for name, _ in steps:
