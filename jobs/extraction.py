@@ -75,9 +75,8 @@ def _open_stores(
             kind["image_size"] = source.preparation.image_size
             store = FeatureStore(store_folder(source.cache, kind), kind, tensor.shape[1:])
             stores[cut, view] = stack.enter_context(store)
-            forgotten = store.drop_damaged()
-            if forgotten:
-                print(f"{forgotten:,} damaged rows of the feature store {store.folder} are computed again.")
+            if store.forgotten:
+                print(f"the feature store {store.folder} {store.forgotten}", flush=True)
     return stores
 
 

@@ -1,9 +1,10 @@
 """The on-disk store of frozen features: what a base makes of a picture is computed once and kept.
 
 A store is a folder of three files: `store.json` (what the features depend on, their shape), `features.bin`
-(float16 rows, appended) and `rows.bin` (one record a row: SHA-256 of the picture's file, CRC-32 of the row).
+(float16 rows, appended) and `rows.bin` (one record a row: SHA-256 of the picture's file, CRC-32 of both).
 A row counts only once its record is written, after the row itself: an interruption at any point leaves whole
 rows, and a torn end is cut off at the next opening. Features belong to a file's content, not to its name.
+Everything goes through files that are open: a store that is deleted while a training reads it lasts until its end.
 """
 
 import fcntl
@@ -12,6 +13,7 @@ import json
 import os
 import zlib
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -23,7 +25,7 @@ from pipeline import InputError
 # Digests as bytes, not as text: numpy strips trailing zeros from an 'S32'.
 RECORD = np.dtype([("digest", "u1", 32), ("crc", "<u4")])
 LARGEST = np.finfo(np.float16).max
-FORMAT = 1
+FORMAT = 2
 
 
 def store_folder(cache: Path, description: dict[str, Any]) -> Path:
@@ -35,7 +37,9 @@ def store_folder(cache: Path, description: dict[str, Any]) -> Path:
 class FeatureStore:
     """Features of shape `shape` by the digest of a picture's file, in a folder of their own.
 
-    One process at a time writes; a second one waits. Use as a context manager.
+    One process at a time holds it; a second one waits. Use as a context manager: entering raises InputError when
+    the folder can't be used. `forgotten` says in words what was found torn, damaged or of another version at
+    opening, and is computed again; it is empty when all was well.
     """
 
     def __init__(self, folder: Path, description: dict[str, Any], shape: Sequence[int]) -> None:
@@ -43,30 +47,44 @@ class FeatureStore:
         self.shape = tuple(int(side) for side in shape)
         self._description = {**description, "format": FORMAT, "shape": list(self.shape)}
         self._positions: dict[bytes, int] = {}
+        self._count = 0  # rows in the files
+        self.forgotten = ""
 
     def __enter__(self) -> "FeatureStore":
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.folder / "lock").open("wb")
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        self._check_description()
-        self._features: BinaryIO = self._open("features.bin")
-        self._rows: BinaryIO = self._open("rows.bin")
-        self._recover()
+        with ExitStack() as opened:
+            try:
+                self._open_all(opened)
+            except OSError as error:
+                raise self._unusable(error) from None
+            self._files = opened.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for file in (self._features, self._rows, self._lock):
-            file.close()
+        self._files.close()
+
+    def _open_all(self, opened: ExitStack) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        fcntl.flock(opened.enter_context((self.folder / "lock").open("wb")), fcntl.LOCK_EX)
+        self._check_description()
+        # Unbuffered, in append mode: what write() returned from is in the file.
+        self._features: BinaryIO = opened.enter_context((self.folder / "features.bin").open("a+b", buffering=0))
+        self._rows: BinaryIO = opened.enter_context((self.folder / "rows.bin").open("a+b", buffering=0))
+        self._recover()
 
     @property
     def row_bytes(self) -> int:
         """Bytes of one row."""
         return 2 * int(np.prod(self.shape))
 
+    @property
+    def disk_bytes(self) -> int:
+        """Bytes on the disk that a row takes, its record included."""
+        return self.row_bytes + RECORD.itemsize
+
     def __len__(self) -> int:
-        return len(self._positions)
+        return self._count
 
     def missing(self, digests: Iterable[bytes]) -> set[bytes]:
         """Those of `digests` that the store has no features of."""
@@ -85,30 +103,21 @@ class FeatureStore:
         records = np.zeros(len(fresh), dtype=RECORD)
         for record, index in zip(records, fresh, strict=True):
             record["digest"] = np.frombuffer(digests[index], dtype="u1")
-            record["crc"] = zlib.crc32(rows[index].tobytes())
-        self._write(self._features, rows[fresh].tobytes())
-        self._write(self._rows, records.tobytes())
+            record["crc"] = zlib.crc32(rows[index].tobytes(), zlib.crc32(digests[index]))
+        try:
+            self._write(self._features, rows[fresh].tobytes())
+            self._write(self._rows, records.tobytes())
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.folder)) from None
         for index in fresh:
-            self._positions[digests[index]] = len(self._positions)
+            self._positions[digests[index]] = self._count
+            self._count += 1
 
     def features(self) -> np.ndarray:
         """All rows, float16 (N, *shape), mapped from the file: nothing is read until it is used."""
-        if not self._positions:
+        if not self._count:
             return np.zeros((0, *self.shape), dtype="<f2")
-        return np.memmap(self.folder / "features.bin", "<f2", "r", shape=(len(self), *self.shape))
-
-    def drop_damaged(self) -> int:
-        """Compare rows with checksums, forget all from the first that differs; how many were forgotten."""
-        features, checksums = self.features(), self._records()["crc"]
-        whole = len(self)
-        kept = next((row for row in range(whole) if zlib.crc32(features[row]) != checksums[row]), whole)
-        if kept < whole:
-            self._truncate(kept)
-        return whole - kept
-
-    def _open(self, name: str) -> BinaryIO:
-        # Unbuffered, in append mode: what write() returned from is in the file.
-        return (self.folder / name).open("a+b", buffering=0)
+        return np.memmap(self._features, "<f2", "r", shape=(len(self), *self.shape))
 
     @staticmethod
     def _write(file: BinaryIO, data: bytes) -> None:
@@ -116,31 +125,51 @@ class FeatureStore:
         while view:
             view = view[file.write(view) :]
 
+    def _unusable(self, error: OSError) -> InputError:
+        reason = error.strerror or str(error)
+        return InputError(f"the feature store {self.folder} can't be used ({reason}); delete that folder or mend it.")
+
     def _check_description(self) -> None:
+        """Begin anew where the description is missing, torn or of another kind or version: it is only a cache."""
         path = self.folder / "store.json"
         text = json.dumps(self._description, sort_keys=True, indent=1)
-        if not path.exists():
-            for leftover in ("features.bin", "rows.bin"):
-                (self.folder / leftover).unlink(missing_ok=True)
-            aside = path.with_suffix(".tmp")
-            aside.write_text(text)
-            aside.replace(path)
-        elif path.read_text() != text:
-            raise InputError(f"the feature store {self.folder} is of another kind or version; delete that folder.")
+        if path.exists() and path.read_bytes() == text.encode():
+            return
+        leftovers = [self.folder / name for name in ("features.bin", "rows.bin") if (self.folder / name).exists()]
+        if leftovers:
+            self.forgotten = "is of another version, or its description is torn: it is computed again"
+        for leftover in leftovers:
+            leftover.unlink()
+        aside = path.with_suffix(".tmp")
+        aside.write_text(text)
+        aside.replace(path)
 
     def _recover(self) -> None:
-        """Cut both files to the rows that are whole in both."""
-        whole = min(
-            os.fstat(self._features.fileno()).st_size // self.row_bytes,
-            os.fstat(self._rows.fileno()).st_size // RECORD.itemsize,
-        )
-        self._truncate(whole)
+        """Cut both files to the rows that are whole in both and fit their checksums."""
+        sizes = os.fstat(self._features.fileno()).st_size, os.fstat(self._rows.fileno()).st_size
+        self._truncate(min(sizes[0] // self.row_bytes, sizes[1] // RECORD.itemsize))
+        claimed = -(-sizes[1] // RECORD.itemsize)
+        whole = self._whole_rows()
+        if whole < len(self):
+            self._truncate(whole)
+        if whole < claimed:
+            self.forgotten = f"is damaged or torn; rows that are computed again: {claimed - whole:,}"
+
+    def _whole_rows(self) -> int:
+        """How many rows from the beginning fit their checksums."""
+        features, records = self.features(), self._records()
+        for row, record in enumerate(records):
+            if zlib.crc32(features[row], zlib.crc32(record["digest"])) != record["crc"]:
+                return row
+        return len(records)
 
     def _truncate(self, rows: int) -> None:
         self._rows.truncate(rows * RECORD.itemsize)
         self._features.truncate(rows * self.row_bytes)
         digests = self._records()["digest"]
         self._positions = {digest.tobytes(): row for row, digest in enumerate(digests)}
+        self._count = rows
 
     def _records(self) -> np.ndarray:
-        return np.fromfile(self.folder / "rows.bin", dtype=RECORD)
+        self._rows.seek(0)
+        return np.frombuffer(self._rows.read(), dtype=RECORD)
