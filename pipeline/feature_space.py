@@ -22,12 +22,11 @@ def parse_size(text: str) -> int:
 
 def in_words(size: float) -> str:
     """A size for people, in decimal units."""
-    for unit in ("bytes", "kB", "MB", "GB"):
+    unit = "bytes"
+    for larger in ("kB", "MB", "GB", "TB"):
         if abs(size) < 1000:
             break
-        size /= 1000
-    else:
-        unit = "TB"
+        size, unit = size / 1000, larger
     return f"{size:.0f} {unit}" if unit == "bytes" or size >= 100 else f"{size:.1f} {unit}"
 
 
