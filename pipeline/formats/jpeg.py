@@ -34,7 +34,7 @@ def parse(data: bytes, limits: Limits) -> Header:
             if frame:
                 raise Rejected("JPEG with two frame headers")
             frame = _frame(data, code, start)
-        elif code == APP1 and exif_block is None and data.startswith(b"Exif\0", start):
+        elif code == APP1 and exif_block is None and data.startswith(b"Exif\0\0", start):
             exif_block = data[start:end]
         elif code == APP14:
             adobe = adobe or (end - start >= 12 and data.startswith(b"Adobe", start))
