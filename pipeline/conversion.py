@@ -5,7 +5,7 @@ No TensorFlow here. `docs/formats.md` lists what is converted and why.
 
 import io
 from contextlib import AbstractContextManager, nullcontext
-from threading import Lock
+from threading import RLock
 from typing import NamedTuple
 
 import numpy as np
@@ -17,12 +17,13 @@ from pipeline.rejection import Rejected
 # A picture that needs more than this many pixels in memory is decoded alone, and made smaller at once:
 # else as many of them as there are threads (192 MB each at 64 megapixels) could be in flight.
 HEAVY_PIXELS = 16_000_000
+HEAVY_BYTES = 16 * 2**20  # of a file; such files are read one at a time as well
 SHORTEST_SIDE = 1024  # pixels; the widest network takes 384, with a quarter of margin for crops
 
 # JPEGs over this size are decoded at 1/2, 1/4 or 1/8; libjpeg does it in the transform, without the pixels.
 REDUCED_PIXELS = 4_000_000
 
-_one_at_a_time = Lock()
+one_at_a_time = RLock()
 
 
 class Converted(NamedTuple):
@@ -41,22 +42,21 @@ def jpeg_reduction(header: Header) -> int:
     return next((scale for scale in (8, 4, 2) if shorter // scale >= SHORTEST_SIDE), 1)
 
 
-def is_heavy(header: Header) -> bool:
-    """Say whether decoding holds more than 16 million pixels, or coefficients, in memory."""
+def is_heavy(header: Header, size: int) -> bool:
+    """Say whether decoding holds more than 16 million pixels, coefficients or bytes of the file in memory."""
     pixels = header.width * header.height
     if header.format == "jpeg" and not header.buffered:
         pixels //= jpeg_reduction(header) ** 2
-    return pixels > HEAVY_PIXELS
+    return pixels > HEAVY_PIXELS or size > HEAVY_BYTES
 
 
-def convert(data: bytes, header: Header) -> Converted:
+def convert(data: bytes, header: Header, heavy: bool) -> Converted:
     """Decode the first frame with Pillow, without loss; transparent pixels show their stored colours.
 
     A heavy picture is averaged down by whole numbers to sides of 1024..2047 (each side on its own: the
     networks see a square in any case). Raises Rejected in the decoder's words.
     """
-    heavy = is_heavy(header)
-    alone: AbstractContextManager[object] = _one_at_a_time if heavy else nullcontext()
+    alone: AbstractContextManager[object] = one_at_a_time if heavy else nullcontext()
     with alone:
         try:
             return _convert(data, header, heavy)
@@ -72,6 +72,8 @@ def _convert(data: bytes, header: Header, heavy: bool) -> Converted:
         if picture.size != (header.width, header.height):
             sizes = f"{header.width} x {header.height} and {picture.width} x {picture.height}"
             raise Rejected(f"{NAMES[header.format]} that gives two sizes, {sizes}")
+        # All of it at once: arithmetic decoding can't wait for the next part.
+        picture.decodermaxblock = max(picture.decodermaxblock, len(data))
         if heavy:
             picture.draft(None, (min(picture.width, SHORTEST_SIDE), min(picture.height, SHORTEST_SIDE)))
         colours = _rgb(picture)

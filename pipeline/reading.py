@@ -6,10 +6,11 @@ No TensorFlow here. Nothing blocks (FIFOs, devices), nothing outside the folder 
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
 
-from pipeline.conversion import convert, is_heavy, jpeg_reduction
+from pipeline.conversion import HEAVY_BYTES, convert, is_heavy, jpeg_reduction, one_at_a_time
 from pipeline.formats import check_header, format_of
 from pipeline.rejection import LIMITS, Limits, Rejected
 
@@ -59,7 +60,12 @@ def read_picture(root: bytes | str, path: bytes, limits: Limits = LIMITS) -> Enc
     file's bytes and, for pictures that must be converted, one heavy picture's pixels are held in memory.
     """
     try:
-        return _encoded(*_read_file(root, path, limits), limits)
+        with _opened(root, path) as descriptor:
+            before = os.fstat(descriptor)
+            _check_regular(before)
+            _check_size(before.st_size, limits)
+            with one_at_a_time if before.st_size > HEAVY_BYTES else nullcontext():
+                return _encoded(_read_whole(descriptor, before), _state(before), limits)
     except OSError as error:
         raise Rejected(_words(error), errno=error.errno) from error
     except MemoryError as error:
@@ -68,31 +74,31 @@ def read_picture(root: bytes | str, path: bytes, limits: Limits = LIMITS) -> Enc
 
 def _encoded(data: bytes, state: State, limits: Limits) -> Encoded:
     header = check_header(data, limits)
-    if header.end is not None:
-        data = data[: header.end] + b";"  # GIF's trailer: the other frames would cost memory and time
-    if header.faithful and not is_heavy(header):
+    heavy = is_heavy(header, len(data))
+    data = data if header.kept is None else header.kept
+    if header.faithful and not heavy:
         reduction = jpeg_reduction(header) if header.format == "jpeg" else 1
         return Encoded(data, header.format, header.width, header.height, header.orientation, reduction, state)
-    converted = convert(data, header)
+    converted = convert(data, header, heavy)
     return Encoded(converted.data, "bmp", converted.width, converted.height, header.orientation, 1, state)
 
 
-def _read_file(root: bytes | str, path: bytes, limits: Limits) -> tuple[bytes, State]:
+@contextmanager
+def _opened(root: bytes | str, path: bytes) -> Iterator[int]:
     target = _resolve(os.fsencode(root), path)
     _check_regular(os.lstat(target))  # before opening: to open a device can already do something
     descriptor = os.open(target, OPEN_FLAGS)
     try:
-        before = os.fstat(descriptor)
-        _check_regular(before)
-        _check_size(before.st_size, limits)
-        data = _read_bytes(descriptor, before.st_size)
-        after = os.fstat(descriptor)
+        yield descriptor
     finally:
         os.close(descriptor)
-    state = _state(before)
-    if len(data) != before.st_size or state != _state(after):
+
+
+def _read_whole(descriptor: int, before: os.stat_result) -> bytes:
+    data = _read_bytes(descriptor, before.st_size)
+    if len(data) != before.st_size or _state(os.fstat(descriptor)) != _state(before):
         raise Rejected("changed while it was read", transient=True)
-    return data, state
+    return data
 
 
 def _resolve(root: bytes, path: bytes) -> bytes:

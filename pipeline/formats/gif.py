@@ -5,7 +5,7 @@ import struct
 from pipeline.formats.header import Header, check_sides
 from pipeline.rejection import Limits, Rejected
 
-EXTENSION, IMAGE, TRAILER, CONTROL = 0x21, 0x2C, 0x3B, 0xF9
+EXTENSION, IMAGE, TRAILER = 0x21, 0x2C, 0x3B
 SCREEN = struct.Struct("<HHB")
 FRAME = struct.Struct("<HHHHB")
 MAX_BLOCKS = 1_000_000  # a frame of 64 megapixels has fewer; each costs a step of Python
@@ -15,31 +15,32 @@ def parse(data: bytes, limits: Limits) -> Header:
     """Check a GIF up to its first frame's end. Raises Rejected (IndexError where the data ends early)."""
     width, height, flags = SCREEN.unpack_from(data, 6)
     position = 13 + _table(flags)
-    transparent = False
     for _ in range(MAX_BLOCKS):
         kind, position = data[position], position + 1
         if kind == IMAGE:
-            return _first_frame(data, position, (width, height), transparent, limits)
+            return _first_frame(data, position, (width, height), bool(_table(flags)), limits)
         if kind == TRAILER:
             raise Rejected("GIF without a picture")
         if kind != EXTENSION:
             raise Rejected(f"GIF with an unknown block ({kind:#04x})")
-        if data[position] == CONTROL:
-            transparent = bool(data[position + 2] & 1)
         position = _skip_blocks(data, position + 1)
     raise Rejected(f"GIF with more than {MAX_BLOCKS} blocks")
 
 
-def _first_frame(data: bytes, position: int, screen: tuple[int, int], transparent: bool, limits: Limits) -> Header:
+def _first_frame(data: bytes, position: int, screen: tuple[int, int], coloured: bool, limits: Limits) -> Header:
     left, top, width, height, flags = FRAME.unpack_from(data, position)
     check_sides("GIF", width, height, limits)  # of the frame; viewers ignore a screen that is too small
     extent = max(screen[0], left + width), max(screen[1], top + height)
     check_sides("GIF", *extent, limits)
-    # One byte says how wide the codes are; then come the frame's own blocks.
-    end = _skip_blocks(data, position + FRAME.size + _table(flags) + 1)
-    # TensorFlow shows the frame alone, and black where it is transparent.
-    faithful = (left, top, width, height) == (0, 0, *screen) and not transparent
-    return Header("gif", *extent, faithful=faithful, end=end)
+    if not coloured and not _table(flags):
+        raise Rejected("GIF without a table of colours")
+    position += FRAME.size + _table(flags)
+    if not 1 <= data[position] <= 8:
+        raise Rejected(f"GIF with codes for {data[position]} bits")
+    end = _skip_blocks(data, position + 1)
+    kept = data[:end] + bytes([TRAILER])  # the other frames are never looked at
+    # TensorFlow shows the frame without its screen, black where it is transparent, and passes over broken codes.
+    return Header("gif", *extent, faithful=False, kept=kept)
 
 
 def _table(flags: int) -> int:

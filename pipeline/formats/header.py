@@ -14,7 +14,7 @@ class Header(NamedTuple):
     orientation: int = 1  # EXIF 1..8
     faithful: bool = True  # TensorFlow decodes these bytes to the pixels that a viewer shows
     buffered: bool = False  # decoding holds the coefficients of the whole picture (JPEG in several scans)
-    end: int | None = None  # bytes from here on are left away (GIF: what follows the first frame)
+    kept: bytes | None = None  # what is decoded, where a part of the file would only cost time and memory
 
 
 def check_sides(name: str, width: int, height: int, limits: Limits) -> None:

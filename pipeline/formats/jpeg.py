@@ -11,7 +11,7 @@ from pipeline.rejection import Limits, Rejected
 MARKER = re.compile(rb"\xff([^\x00\xff])")
 SCAN_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # restart markers belong to the scan
 
-SOI, EOI, SOS, APP1 = 0xD8, 0xD9, 0xDA, 0xE1
+SOI, EOI, SOS, APP1, APP14 = 0xD8, 0xD9, 0xDA, 0xE1, 0xEE
 ALONE = frozenset({0x01, *range(0xD0, 0xD8)})  # markers without a length
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 PROGRESSIVE = frozenset({0xC2, 0xCA})
@@ -26,7 +26,7 @@ MAX_EFFORT = 1.3e9  # scans x pixels: 20 scans at 64 megapixels, 100 at 13 (prog
 
 def parse(data: bytes, limits: Limits) -> Header:
     """Check a JPEG's header. Raises Rejected (IndexError where the data ends early)."""
-    frame, orientation = None, 1
+    frame, exif_block, adobe = None, None, False
     for code, start, end in _segments(data):
         if code == SOS:
             break
@@ -34,15 +34,19 @@ def parse(data: bytes, limits: Limits) -> Header:
             if frame:
                 raise Rejected("JPEG with two frame headers")
             frame = _frame(data, code, start)
-        elif code == APP1 and orientation == 1 and data.startswith(b"Exif\0\0", start):
-            orientation = exif.orientation(data[start:end])
+        elif code == APP1 and exif_block is None and data.startswith(b"Exif\0\0", start):
+            exif_block = data[start:end]
+        elif code == APP14:
+            adobe = adobe or (end - start >= 12 and data.startswith(b"Adobe", start))
     if frame is None:
         raise Rejected("JPEG without a picture")
     width, height, components, progressive = frame
     check_sides("JPEG", width, height, limits)
     _check_scans(data, end, width * height, limits)
     buffered = progressive or data[start] < components
-    return Header("jpeg", width, height, orientation, buffered=buffered)
+    orientation = 1 if exif_block is None else exif.orientation(exif_block)
+    # Without that mark viewers take the inks for inverted all the same, TensorFlow does not.
+    return Header("jpeg", width, height, orientation, faithful=components < 4 or adobe, buffered=buffered)
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:

@@ -12,6 +12,8 @@ CHUNK = struct.Struct(">I4s")
 BEGINNING = struct.Struct(">II5B")
 MAX_CHUNKS = 100_000  # 64 megapixels in chunks of 4 KB are fewer; each costs a step of Python
 MAX_DEFLATE_RATIO = 1032  # bytes that one byte of a deflate stream can stand for, at most
+TEXTS = (b"zTXt", b"iTXt", b"iCCP")  # compressed side chunks, which decoders unpack although no pixel needs them
+MAX_TEXTS = 65536  # bytes of them, 64 MB unpacked; with more, they are left out
 
 
 def parse(data: bytes, limits: Limits) -> Header:
@@ -22,17 +24,18 @@ def parse(data: bytes, limits: Limits) -> Header:
     check_sides("PNG", width, height, limits)
     if depth not in DEPTHS.get(colour, ()):
         raise Rejected(f"PNG of colour type {colour} with {depth} bits, which do not go together")
-    compressed, orientation = _walk(data)
+    compressed, orientation, texts = _walk(data)
     # A header alone would have the decoder allocate and fill a picture of any size.
     needed = height * (width * CHANNELS[colour] * depth // 8)
     if compressed * MAX_DEFLATE_RATIO < needed:
         raise Rejected(f"PNG of {width} x {height} pixels with {compressed} bytes of picture: cut off")
-    return Header("png", width, height, orientation)
+    too_much = sum(end - start for start, end in texts) > MAX_TEXTS
+    return Header("png", width, height, orientation, kept=_without(data, texts) if too_much else None)
 
 
-def _walk(data: bytes) -> tuple[int, int]:
-    """Add up the compressed bytes of the picture and read the orientation."""
-    position, compressed, orientation = 33, 0, 1
+def _walk(data: bytes) -> tuple[int, int, list[tuple[int, int]]]:
+    """Add up the compressed bytes of the picture, read the orientation, and find the texts' starts and ends."""
+    position, compressed, orientation, texts = 33, 0, 1, []
     for _ in range(MAX_CHUNKS):
         length, kind = CHUNK.unpack_from(data, position)
         start, position = position + 8, position + 12 + length
@@ -42,6 +45,14 @@ def _walk(data: bytes) -> tuple[int, int]:
             compressed += length
         elif kind == b"eXIf" and orientation == 1:
             orientation = exif.orientation(data[start : start + length])
+        elif kind in TEXTS:
+            texts.append((start - 8, position))
         elif kind == b"IEND":
-            return compressed, orientation
+            return compressed, orientation, texts
     raise Rejected(f"PNG with more than {MAX_CHUNKS} chunks")
+
+
+def _without(data: bytes, parts: list[tuple[int, int]]) -> bytes:
+    starts = [0, *(end for _, end in parts)]
+    ends = [*(start for start, _ in parts), len(data)]
+    return b"".join(data[start:end] for start, end in zip(starts, ends, strict=True))
