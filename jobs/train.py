@@ -10,6 +10,7 @@ from jobs.data import main as fill_data
 from jobs.defaults import SAMPLE_NOTICE, Choice, choose, run_folder
 from jobs.entry import VERBOSE, start_tensorflow
 from jobs.entry import run as start
+from jobs.exclusion import read_exclusions
 from jobs.filling import Source
 from models import ModelError
 from models.backbones import find_backbone
@@ -24,6 +25,7 @@ HELP = {
     "weights": "imagenet, none or a file",
     "recipe": f"one of {', '.join(RECIPES)}",
     "split": "train/validation/test: shares of 100 or counts",
+    "exclude": "CSV with a column path: pictures to leave out of the training part, like a run's suspects.csv",
     "engine": "auto, openvino or tensorflow: what computes features and scores",
 }
 
@@ -42,6 +44,7 @@ def main(
     cache: Annotated[Path, typer.Option(help="where features are kept")] = Path("cache"),
     tensorboard: Annotated[Path | None, typer.Option(help="write TensorBoard logs there")] = None,
     if_missing: Annotated[bool, typer.Option("--if-missing", help="do nothing when the run exists")] = False,
+    exclude: Annotated[Path | None, typer.Option(help=HELP["exclude"])] = None,
     verbose: Annotated[bool, VERBOSE] = False,
 ) -> None:
     """Train a classifier on labelled pictures and save it as a run."""
@@ -50,6 +53,7 @@ def main(
     if choice.recipe != "scratch":
         find_backbone(choice.backbone)
     shares = parse_split(split)
+    excluded = read_exclusions(exclude)
     folder = run_folder(choice.run)
     if (folder / CARD).exists():
         if if_missing:
@@ -73,6 +77,7 @@ def main(
         engine=engine,
         cache=cache,
         tensorboard=tensorboard,
+        exclude=frozenset(excluded),
     )
     started = time.monotonic()
     train(folder, options)

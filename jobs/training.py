@@ -4,6 +4,7 @@ import hashlib
 import os
 import platform
 import subprocess
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,6 +15,7 @@ import tensorflow as tf
 import tf_keras
 
 from jobs.defaults import nearby
+from jobs.exclusion import exclude
 from jobs.extraction import Source, cache_folder
 from jobs.holdout import Finished, finish
 from jobs.recipe_runs import Settings, Trained, train_on_features, train_scratch
@@ -49,6 +51,7 @@ class Options:
     engine: str
     cache: Path
     tensorboard: Path | None
+    exclude: frozenset[bytes] = frozenset()
 
     def that_matter(self) -> dict[str, Any]:
         """Those that a resumed training must share with its beginning."""
@@ -59,13 +62,24 @@ class Options:
             "seed": self.seed,
             "epochs": self.epochs,
             "patience": self.patience,
+            "excluded": self._exclusions(),
         }
+
+    def _exclusions(self) -> str | None:
+        if not self.exclude:
+            return None
+        digest = hashlib.sha256(b"\0".join(sorted(self.exclude))).hexdigest()
+        return f"{len(self.exclude)} pictures, {digest[:12]}"
 
 
 def train(folder: Path, options: Options) -> None:
     """Train into `folder`, or go on with what an interrupted training of equal options left there."""
     engine = choose_engine(options.engine)
+    clock = time.monotonic()
     training_set = load_training_set(options.data, options.split, options.seed)
+    seconds = {"checking": time.monotonic() - clock}
+    if options.exclude:
+        exclude(training_set, options.exclude)
     print(f"{len(training_set.all()):,} labelled pictures in {nearby(options.data)}", flush=True)
     state = folder / "training"
     state.mkdir(parents=True, exist_ok=True)
@@ -74,26 +88,41 @@ def train(folder: Path, options: Options) -> None:
         refused = len(training_set.rejects)
         tf_keras.utils.set_random_seed(options.seed)
         tf.config.experimental.enable_op_determinism()
+        clock = time.monotonic()
         with distribution().scope():
-            trained = _train(training_set, options, engine, state)
+            trained, kind = _train(training_set, options, engine, state)
+        seconds |= _seconds(trained, time.monotonic() - clock)
         write_split(training_set, folder)
         if len(training_set.rejects) > refused:  # pictures that only decoding could tell
             print("\n".join(describe(training_set)))
-        finish(folder, training_set, trained, Finished(_card(options, training_set, engine), engine))
+        card = _card(options, training_set, engine) | {"seconds": seconds, "features": kind}
+        finish(folder, training_set, trained, Finished(card, engine))
 
 
-def _train(training_set: TrainingSet, options: Options, engine: str, state: Path) -> Trained:
+def _seconds(trained: Trained, whole: float) -> dict[str, float]:
+    """What each stage took, and what is left of `whole`: features and scores."""
+    stages: dict[str, float] = {}
+    for row in trained.history:
+        stages[row.stage] = stages.get(row.stage, 0.0) + row.seconds
+    # Epochs of an earlier, interrupted session are counted in their stage alone.
+    return {"features and scores": max(0.0, whole - sum(stages.values())), **stages}
+
+
+def _train(
+    training_set: TrainingSet, options: Options, engine: str, state: Path
+) -> tuple[Trained, dict[str, Any] | None]:
+    """The trained network, and the key of the head's features where the recipe keeps them."""
     print("\n".join(describe(training_set)), flush=True)
     callbacks = []
     if options.tensorboard is not None:
         callbacks.append(_tensorboard(options.tensorboard))
     settings = Settings(state, options.seed, options.epochs, options.patience, _print_epoch, callbacks)
     if options.recipe == SCRATCH:
-        return train_scratch(training_set, engine, settings)
+        return train_scratch(training_set, engine, settings), None
     backbone = find_backbone(options.backbone)
     if options.recipe == ZERO_SHOT:
         model = prepare_zero_shot(training_set, backbone, options.weights)
-        return score_zero_shot(model, training_set, backbone, engine)
+        return score_zero_shot(model, training_set, backbone, engine), None
     base = base_with_weights(backbone, options.weights)
     identity = {
         "backbone": backbone.name,
@@ -103,7 +132,8 @@ def _train(training_set: TrainingSet, options: Options, engine: str, state: Path
     }
     preparation = Preparation(backbone.image_size, backbone.preprocess_input)
     source = Source(training_set.root, preparation, identity, engine, cache_folder(options.cache))
-    return train_on_features(training_set, backbone, base, source, options.recipe, settings)
+    trained = train_on_features(training_set, backbone, base, source, options.recipe, settings)
+    return trained, source.kind("head", "identity")
 
 
 def _tensorboard(folder: Path) -> tf_keras.callbacks.Callback:
