@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.gradcam import BATCH, explain
+from models.gradcam import explain
 from models.saved import Run, preprocessing
 from pipeline.datasets import Preparation, prepare_views
 from pipeline.images import load_or_reject
@@ -27,13 +27,11 @@ MOST_PIXELS = 640
 def look_at(run: Run, root: bytes, paths: Sequence[bytes]) -> dict[bytes, Seen]:
     """What can still be read of these pictures, by path. No error for those that are gone: a page says so."""
     preparation = Preparation(run.card["image_size"], preprocessing(run.card["backbone"]))
-    distinct, seen = list(dict.fromkeys(paths)), {}
-    for start in range(0, len(distinct), BATCH):
-        batch = [item for item in (_read(root, path, preparation) for path in distinct[start : start + BATCH]) if item]
-        if batch:
-            heat, _ = explain(run.model, np.stack([prepared for _, _, prepared in batch]))
-            seen.update({path: Seen(pixels, map_) for (path, pixels, _), map_ in zip(batch, heat, strict=True)})
-    return seen
+    read = [item for item in (_read(root, path, preparation) for path in dict.fromkeys(paths)) if item]
+    if not read:
+        return {}
+    heat, _ = explain(run.model, np.stack([prepared for _, _, prepared in read]))
+    return {path: Seen(pixels, map_) for (path, pixels, _), map_ in zip(read, heat, strict=True)}
 
 
 def _read(root: bytes, path: bytes, preparation: Preparation) -> tuple[bytes, np.ndarray, np.ndarray] | None:

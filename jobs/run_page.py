@@ -122,7 +122,7 @@ def make_photo(
     answer = int(probability >= 0.5)
     says = f"{classes[answer]} {100 * (probability if answer else 1 - probability):.2f} %"
     if label is not None:
-        says = f"labelled {classes[label]}, taken for {says}" if answer != label else f"{says}, rightly"
+        says = f"labelled {classes[label]}, taken for {says}" if answer != label else f"{says}, right"
     found = seen.get(path)
     pixels, heat = (found.pixels, found.heat) if found else (None, None)
     return Photo(escape(path), says, pixels, heat, wrong=label is not None and answer != label)
@@ -132,7 +132,7 @@ def _suspects(
     card: dict[str, Any], suspects: Sequence[Suspect], classes: tuple[str, str], seen: dict[bytes, Seen]
 ) -> Gallery:
     judges = (
-        "heads on the stored features, each trained on four fifths of all labelled pictures and asked about the rest, are"
+        "heads on the stored features, each trained on four fifths of the pictures and asked about the rest, are"
         if card.get("features")
         else "the model, asked about the held-out pictures only (this recipe stores no features of the others), is"
     )

@@ -26,8 +26,8 @@ def headline(
     what = f"{card['backbone']}, recipe {card['recipe']}" if card["backbone"] != card["recipe"] else card["recipe"]
     lead = (
         f"{what}. Of {metrics.pictures:,} pictures that it never saw it takes {metrics.correct:,} for what they are "
-        f"and {wrong:,} for the other: {metrics.confusion[0][1]:,} of class {classes[0]}, "
-        f"{metrics.confusion[1][0]:,} of class {classes[1]}."
+        f"and {wrong:,} for the other ({metrics.confusion[0][1]:,} labelled {classes[0]}, {metrics.confusion[1][0]:,} "
+        f"labelled {classes[1]})."
     )
     return lead, [
         Figure("Accuracy", f"{100 * metrics.accuracy:.2f} %", f"95 % interval {100 * low:.2f} to {100 * high:.2f} %"),
@@ -44,7 +44,8 @@ def view_table(card: dict[str, Any]) -> Table:
     for key, name in names.items():
         if key in card["metrics"]:
             measured, fitted = card["metrics"][key], card["calibration"][key]
-            rows.append((name, f"{100 * measured['accuracy']:.2f} %", f"{measured['log_loss']:.4f}", f"{fitted['temperature']:.2f}"))  # fmt: skip
+            accuracy, loss = f"{100 * measured['accuracy']:.2f} %", f"{measured['log_loss']:.4f}"
+            rows.append((name, accuracy, loss, f"{fitted['temperature']:.2f}"))
     note = "Temperature and clip were fitted on the validation part; the test part was only measured."
     return Table("By views", ("", "accuracy", "log loss", "temperature"), rows, numbers=1, note=note)
 
@@ -55,12 +56,13 @@ def stage_table(card: dict[str, Any], history: Sequence[EpochRow]) -> Table:
     for stage in card["stages"]:
         epochs = [row for row in history if row.stage == stage["name"]]
         best = min(epochs, key=lambda row: row.val_calibrated)
-        rate = f"{stage['rate']:.2g}" + (", falling to 0" if stage["cosine"] else "")
-        kept = f"{best.epoch} of {len(epochs)}"
-        rows.append((stage["name"], stage["optimizer"], rate, str(stage["batch"]), kept, f"{best.val_calibrated:.4f}",
-                     f"{sum(row.seconds for row in epochs):,.0f} s"))  # fmt: skip
-    columns = ("stage", "optimizer", "learning rate", "batch", "epoch kept", "its validation loss", "time")
-    return Table("Stages", columns, rows, numbers=3, note="The validation loss after calibration chooses the epoch.")
+        rate = f"{stage['optimizer']}, {stage['rate']:.2g}" + (" falling to 0" if stage["cosine"] else "")
+        kept, loss = f"{best.epoch} of {len(epochs)}", f"{best.val_calibrated:.4f}"
+        rows.append(
+            (stage["name"], rate, str(stage["batch"]), kept, loss, f"{sum(row.seconds for row in epochs):,.0f} s")
+        )
+    columns = ("stage", "learning rate", "batch", "epoch kept", "its loss", "time")
+    return Table("Stages", columns, rows, numbers=2, note="The validation loss after calibration chooses the epoch.")
 
 
 def describe_training(card: dict[str, Any], folder: Path) -> list[Table]:

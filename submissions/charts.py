@@ -9,7 +9,7 @@ import numpy as np
 
 from submissions.plots import BLUE, GREY, INK, ORANGE, STYLE, draw_field
 
-SIZE = (4.4, 3.3)  # inches; small, so that the writing stays readable on a phone
+SIZE = (3.6, 3.1)  # inches; small, so that the writing stays readable on a phone
 # What is dark on white must be light on black: Okabe and Ito's sky blue for their blue.
 DARK = {INK: "#e6e9ec", GREY: "#4a525b", BLUE: "#56b4e9", ORANGE: "#ee8434"}
 BINS = 10
