@@ -3,9 +3,11 @@
 import errno
 import functools
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import typer
 
@@ -30,6 +32,11 @@ def fail(sentence: str, code: int = 2) -> typer.Exit:
     """Print one sentence on standard error and give the exit to raise."""
     print(f"Error: {sentence}", file=sys.stderr, flush=True)
     return typer.Exit(code)
+
+
+def command_line() -> str:
+    """The command that started this job, to be repeated in a shell."""
+    return shlex.join(["python", "-m", f"jobs.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
 
 
 def _on_sigterm(_signal: int, _frame: object) -> None:

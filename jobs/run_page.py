@@ -18,6 +18,7 @@ from models.saved import Run, load_run
 from models.training import read_history
 from submissions.charts import class_histogram, clip_chart, curve_charts, reliability_chart, roc_chart
 from submissions.names import escape, unescape
+from submissions.page_files import write_page
 from submissions.pages import Download, Gallery, Photo, RunPage, render_run
 
 REPORT = "report.html"
@@ -40,10 +41,7 @@ def write_run_page(folder: Path, cache: Path) -> Path:
     test = _read_test_part(folder, run.card)
     suspects = read_or_find_suspects(folder, run.card, cache)
     page = _page(run, test, suspects)
-    aside = folder / f".{REPORT}"
-    aside.write_text(render_run(page), encoding="utf-8")
-    aside.replace(folder / REPORT)
-    return folder / REPORT
+    return write_page(folder / REPORT, render_run(page))
 
 
 def _read_test_part(folder: Path, card: dict[str, Any]) -> HeldOut:

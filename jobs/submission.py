@@ -12,9 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from jobs.scoring import load_scorer, score_folder
+from jobs.submission_page import Scored, write_submission_page
 from pipeline.files import Entry
 from submissions.kaggle import COLUMNS, Form, compose
 from submissions.ledger import open_ledger
+from submissions.page_files import page_of
 from submissions.writer import publish
 
 LEDGER = "scores.sqlite"
@@ -32,6 +34,7 @@ class Request:
     tta: str
     fill: float | None
     overwrite: bool
+    command: str = ""
 
 
 def submit(request: Request) -> None:
@@ -44,7 +47,8 @@ def submit(request: Request) -> None:
         if ledger.set_aside is not None:
             print(f"the ledger was damaged: set aside as {ledger.set_aside}, scoring begins anew")
         new = score_folder(scorer, ledger, root, request.entries)
-        submission = compose(ledger.outcomes(scorer.key, root), request.form, calibration.apply, request.fill)
+        outcomes = list(ledger.outcomes(scorer.key, root))
+        submission = compose(outcomes, request.form, calibration.apply, request.fill)
         outcome = publish(
             request.out,
             COLUMNS,
@@ -71,6 +75,9 @@ def submit(request: Request) -> None:
         )
         ledger.mark_vanished(scorer.key, root)
     seconds = time.monotonic() - clock
+    if outcome == "written" or not page_of(request.out).exists():
+        scored = Scored(root, outcomes, submission, request.fill, new, seconds, request.command)
+        write_submission_page(request.out, scorer, scored)
     _show(request, scorer.run.card, outcome, new, submission.rows)
     rows, rejects = len(submission.rows), len(submission.rejects)
     print(f"{rows} rows, {rejects} rejects, {seconds:.1f} s, {new / seconds:.1f} pictures/s", flush=True)
@@ -86,6 +93,7 @@ def _show(request: Request, card: dict, outcome: str, new: int, rows: Sequence[t
     table = Table(show_header=False)
     for name, value in (
         ("output", f"{request.out} ({outcome})"),
+        ("page", str(page_of(request.out))),
         ("run", f"{request.run.name}: {card['backbone']}, {card['recipe']}, engine {card['engine']}"),
         (
             "scored now",

@@ -17,10 +17,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from submissions.charts import Chart
+from submissions.page_files import GENERATOR
 from submissions.thumbnails import heat_uri, photo_uri
 
 TEMPLATES = Path(__file__).with_name("templates")
-GENERATOR = "Pawscore"
 Facts = Sequence[tuple[str, str]]
 
 
@@ -128,12 +128,6 @@ def render_run(page: RunPage) -> str:
 def render_submission(page: SubmissionPage) -> str:
     """The page of a submission as HTML."""
     return _render("submission.html", page)
-
-
-def is_own_page(path: Path) -> bool:
-    """Whether a file is a page of this program, by its generator mark; raises OSError when it can't be read."""
-    with path.open("rb") as file:
-        return f'name="generator" content="{GENERATOR}"'.encode() in file.read(2048)
 
 
 def _render(template: str, page: Any) -> str:
