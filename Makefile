@@ -8,7 +8,7 @@ SHARED ?= ../shared
 export SHARED
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data train evaluate submit describe verify test test-faults lint check clean
+.PHONY: help setup data train evaluate submit describe report verify test test-faults lint check clean
 
 empty :=
 space := $(empty) $(empty)
@@ -60,6 +60,9 @@ submit: setup  ## score IMAGES (or DATA/test1) with RUN into OUT: FORMAT=label|p
 describe: setup  ## what is in the picture IMAGE, by ImageNet's 1000 classes: BACKBONE WEIGHTS CLASS_INDEX JSON=1
 	@$(PY) -m jobs.describe $(if $(IMAGE),$(call quote,$(IMAGE))) $(call option,--backbone,$(BACKBONE)) $(call option,--weights,$(WEIGHTS)) \
 	  $(call option,--class-index,$(CLASS_INDEX)) $(if $(JSON),--json)
+
+report: setup  ## write the page of RUN: runs/RUN/report.html
+	@$(PY) -m jobs.report $(call option,--run,$(RUN))
 
 verify: setup  ## check a published OUT against its manifest
 	@$(PY) -m jobs.verify $(call quote,$(OUT))

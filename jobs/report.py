@@ -8,6 +8,7 @@ import typer
 from jobs.defaults import choose, nearby, run_folder
 from jobs.entry import VERBOSE, start_tensorflow
 from jobs.entry import run as start
+from jobs.summary import show_summary
 from models.card import read_card
 
 
@@ -21,8 +22,11 @@ def main(
     read_card(folder)
     start_tensorflow(verbose)
     from jobs.run_page import write_run_page
+    from jobs.suspects import SUSPECTS
 
-    print(f"page written: {nearby(write_run_page(folder, cache).resolve())}")
+    page = write_run_page(folder, cache)
+    suspects = len((folder / SUSPECTS).read_text(encoding="utf-8").splitlines()) - 1
+    show_summary([("run", folder.name), ("page", str(nearby(page.absolute()))), ("suspects", f"{suspects:,}")])
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jobs.defaults import REPORT
 from jobs.exclusion import read_table
 from jobs.photos import Seen, look_at
 from jobs.run_tables import describe_training, headline, stage_table, view_table
@@ -21,7 +22,6 @@ from submissions.names import escape, unescape
 from submissions.page_files import write_page
 from submissions.pages import Download, Gallery, Photo, RunPage, render_run
 
-REPORT = "report.html"
 SHOWN = 12  # photos of a gallery
 SUSPECTS_SHOWN = 24
 

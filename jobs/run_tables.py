@@ -39,15 +39,19 @@ def headline(
 
 def view_table(card: dict[str, Any]) -> Table:
     """The test part's figures for one view and, where it was measured, for the mean over mirrored views."""
-    names = {"none": "one view", "flip": "mirrored views averaged"}
-    rows = []
+    names = {"none": "one", "flip": "mirrored too"}
+    rows, fitted_to = [], []
     for key, name in names.items():
         if key in card["metrics"]:
             measured, fitted = card["metrics"][key], card["calibration"][key]
             accuracy, loss = f"{100 * measured['accuracy']:.2f} %", f"{measured['log_loss']:.4f}"
-            rows.append((name, accuracy, loss, f"{fitted['temperature']:.2f}"))
-    note = "Temperature and clip were fitted on the validation part; the test part was only measured."
-    return Table("By views", ("", "accuracy", "log loss", "temperature"), rows, numbers=1, note=note)
+            rows.append((name, accuracy, loss, "none" if measured["auc"] is None else f"{measured['auc']:.5f}"))
+            fitted_to.append(f"{fitted['temperature']:.2f}")
+    note = (
+        f"Calibrated by a temperature of {' and '.join(fitted_to)} and a clip of {fitted['clip']:.2g}, fitted on the "
+        "validation part; the test part was only measured."
+    )
+    return Table("By views", ("views", "accuracy", "log loss", "AUC"), rows, numbers=1, note=note)
 
 
 def stage_table(card: dict[str, Any], history: Sequence[EpochRow]) -> Table:

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from jobs.scoring import load_scorer, score_folder
 from jobs.submission_page import Scored, write_submission_page
+from jobs.summary import show_summary
 from pipeline.files import Entry
 from submissions.kaggle import COLUMNS, Form, compose
 from submissions.ledger import open_ledger
@@ -90,8 +87,7 @@ def _show(request: Request, card: dict, outcome: str, new: int, rows: Sequence[t
         if "flip" in card["metrics"]
         else card["metrics"]["none"]
     )
-    table = Table(show_header=False)
-    for name, value in (
+    rows_shown = (
         ("output", f"{request.out} ({outcome})"),
         ("page", str(page_of(request.out))),
         ("run", f"{request.run.name}: {card['backbone']}, {card['recipe']}, engine {card['engine']}"),
@@ -102,6 +98,5 @@ def _show(request: Request, card: dict, outcome: str, new: int, rows: Sequence[t
         (f"share of {card['classes'][1]}s", f"{100 * dogs / max(1, len(rows)):.1f} %"),
         ("hold-out accuracy", f"{100 * measured['accuracy']:.2f} % on {measured['pictures']:,} pictures"),
         ("hold-out log loss", f"{measured['log_loss']:.4f}"),
-    ):
-        table.add_row(name, Text(value))
-    Console().print(table)
+    )
+    show_summary(rows_shown)

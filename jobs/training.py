@@ -4,6 +4,7 @@ import hashlib
 import os
 import platform
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,16 +20,19 @@ from jobs.exclusion import exclude
 from jobs.extraction import Source, cache_folder
 from jobs.holdout import Finished, finish
 from jobs.recipe_runs import Settings, Trained, train_on_features, train_scratch
+from jobs.run_page import write_run_page
+from jobs.suspects import write_suspects
 from jobs.training_set import TrainingSet, describe, load_training_set, write_split
 from jobs.zero_shot import prepare_zero_shot, score_zero_shot
 from models import ModelError
 from models.backbones import find_backbone
-from models.card import read_json, write_json
+from models.card import read_card, read_json, write_json
 from models.engines import choose_engine
 from models.recipes import ZERO_SHOT
 from models.saved import SCRATCH
 from models.training import EpochRow, distribution
 from models.weights import base_with_weights, weights_sha256
+from pipeline import InputError
 from pipeline.datasets import Preparation
 from pipeline.split import Split
 from submissions.locks import exclusive
@@ -97,6 +101,17 @@ def train(folder: Path, options: Options) -> None:
             print("\n".join(describe(training_set)))
         card = _card(options, training_set, engine) | {"seconds": seconds, "features": kind}
         finish(folder, training_set, trained, Finished(card, engine))
+        _write_page(folder, training_set, options.cache)
+
+
+def _write_page(folder: Path, training_set: TrainingSet, cache: Path) -> None:
+    """The suspects and the page of a run that is whole already: a fault here costs the page, not the training."""
+    print("looking for suspects, writing the page ...", flush=True)
+    try:
+        write_suspects(folder, training_set, read_card(folder), cache)
+        write_run_page(folder, cache)
+    except (InputError, OSError) as error:
+        print(f"The run is saved; its page is not written ({error}). make report tries again.", file=sys.stderr)
 
 
 def _seconds(trained: Trained, whole: float) -> dict[str, float]:

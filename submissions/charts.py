@@ -154,30 +154,29 @@ def class_histogram(labels: np.ndarray, probabilities: np.ndarray, classes: Sequ
     sides = [f"{100 * np.mean((group < 0.1) | (group > 0.9)):.1f} % of {name}" for group, name in groups if len(group)]
     alt = f"Histogram of the probability of {classes[1]} by true class, the counts on a logarithmic scale. "
     alt += f"Surer than 90 %: {' and '.join(sides)}."
-    return _histogram(f"Probability of {classes[1]}", groups, alt, "pictures", log=True)
+    return _histogram(f"Probability of {classes[1]}", groups, alt, "pictures", as_shares=False)
 
 
 def score_histogram(scored: np.ndarray, validation: np.ndarray, name: str) -> Chart:
     """How the probabilities of a scored folder are spread, beside those of the validation part."""
     groups = [(scored, "these pictures"), (validation, "validation part")]
     shares = [f"{100 * np.mean(group >= 0.5):.1f} % of {label}" for group, label in groups if len(group)]
-    alt = f"Histogram of the probability of {name}, as shares. Taken for {name}s: {' and '.join(shares)}."
-    return _histogram(f"Probability of {name}", groups, alt, "share of pictures", log=False)
+    alt = f"Histogram of the probability of {name}, as shares on a logarithmic scale. "
+    alt += f"Taken for {name}s: {' and '.join(shares)}."
+    return _histogram(f"Probability of {name}", groups, alt, "share of pictures", as_shares=True)
 
 
-def _histogram(title: str, groups: Sequence[tuple[np.ndarray, str]], alt: str, label: str, log: bool) -> Chart:
+def _histogram(title: str, groups: Sequence[tuple[np.ndarray, str]], alt: str, label: str, as_shares: bool) -> Chart:
     def draw(axes: Any) -> None:
         edges = np.linspace(0, 1, 21)
         for (values, name), colour, hatch in zip(groups, (ORANGE, BLUE), ("", "///"), strict=True):
-            share = None if log else np.full(len(values), 1 / max(1, len(values)))
+            share = np.full(len(values), 1 / max(1, len(values))) if as_shares else None
             axes.hist(
                 values, edges, weights=share, histtype="stepfilled", facecolor=colour + "40", edgecolor=colour,
                 hatch=hatch, lw=1.5, label=name,
             )  # fmt: skip
-        if log:
-            axes.set_yscale("log")
+        axes.set_yscale("log")
         axes.set(xlabel=title[0].lower() + title[1:], ylabel=label, xlim=(0, 1))
         axes.legend(loc="upper center")
 
-    note = "Logarithmic: a tenth of the height is much more than a tenth of the pictures." if log else ""
-    return _chart(title, note, alt, draw)
+    return _chart(title, "The scale is logarithmic: each line stands for ten times the one below.", alt, draw)
