@@ -8,7 +8,7 @@ SHARED ?= ../shared
 export SHARED
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data train evaluate submit describe report verify test test-faults lint check clean
+.PHONY: help setup data train evaluate submit describe report verify test test-faults test-browser lint check clean
 
 empty :=
 space := $(empty) $(empty)
@@ -73,10 +73,21 @@ test: $(call stamp_of,$(EXTRAS) dev)  ## run the tests
 test-faults: $(call stamp_of,$(EXTRAS) dev)  ## run the slow tests that kill, starve and fuzz
 	@$(PY) -m pytest -q -m 'faults or slow'
 
+# Debian's browser, where there is none: elsewhere the tests say that they were skipped, and why.
+BROWSERS = chromium chromium-browser google-chrome google-chrome-stable
+test-browser: $(call stamp_of,$(EXTRAS) dev browser)  ## test the pages in a headless Chromium, installed here where apt-get can
+	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; test -z "$$CHROMIUM" || exit 0; \
+	  command -v apt-get >/dev/null || { echo "No Chromium or Chrome, and no apt-get to install one."; exit 0; }; \
+	  as=; test "$$(id -u)" = 0 || as="sudo -n"; \
+	  echo "Installing Debian's chromium for the tests of pages ..."; \
+	  { $$as apt-get update && DEBIAN_FRONTEND=noninteractive $$as apt-get install --yes --no-install-recommends chromium; } \
+	    >$(VENV)/chromium.log 2>&1 || echo "chromium could not be installed (see $(VENV)/chromium.log)."
+	@$(PY) -m pytest -q -m browser
+
 lint: $(call stamp_of,$(EXTRAS) dev)  ## ruff and mypy
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
 
-check: lint test test-faults  ## everything that must pass before a change lands
+check: lint test test-faults test-browser  ## everything that must pass before a change lands
 
 clean:  ## remove .venv and what tools left behind; data, runs, caches and submissions stay
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
