@@ -40,7 +40,7 @@ data: setup  ## unpack, download or draw pictures: ARCHIVE=file-or-folder or SOU
 
 TRAIN = $(PY) -m jobs.train $(call option,--data,$(DATA)) $(call option,--run,$(RUN)) $(call option,--backbone,$(BACKBONE)) \
   $(call option,--weights,$(WEIGHTS)) $(call option,--recipe,$(RECIPE)) $(call option,--epochs,$(EPOCHS)) \
-  $(call option,--patience,$(PATIENCE)) $(call option,--split,$(SPLIT)) $(call option,--seed,$(SEED))
+  $(call option,--patience,$(PATIENCE)) $(call option,--exclude,$(EXCLUDE)) $(call option,--split,$(SPLIT)) $(call option,--seed,$(SEED))
 
 train: setup  ## train a run: DATA RUN BACKBONE=vgg16 WEIGHTS=imagenet RECIPE=head|finetune|scratch|zero-shot EPOCHS SPLIT SEED
 	@$(TRAIN)

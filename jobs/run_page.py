@@ -84,7 +84,7 @@ def _page(run: Run, test: HeldOut, suspects: Sequence[Suspect]) -> RunPage:
         ],
         suspects=_suspects(card, suspects, classes, seen),
         download=_download(run.folder, suspects),
-        exclude=_command(card, name),
+        exclude=_command(card, name) if any(suspect.part == "train" for suspect in suspects) else "",
         tables=describe_training(card, run.folder),
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )

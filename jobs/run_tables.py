@@ -23,11 +23,11 @@ def headline(
     losses = -np.log(np.where(labels == 1, calibrated, 1 - calibrated))
     loss_low, loss_high = mean_interval(losses)
     auc_low, auc_high = auc_interval(labels, calibrated)
-    what = f"{card['backbone']}, recipe {card['recipe']}" if card["backbone"] != card["recipe"] else card["recipe"]
+    base = f"Backbone {card['backbone']}, recipe" if card["backbone"] != card["recipe"] else "Recipe"
+    mistakes = f"{metrics.confusion[0][1]:,} labelled {classes[0]}, {metrics.confusion[1][0]:,} labelled {classes[1]}"
     lead = (
-        f"{what}. Of {metrics.pictures:,} pictures that it never saw it takes {metrics.correct:,} for what they are "
-        f"and {wrong:,} for the other ({metrics.confusion[0][1]:,} labelled {classes[0]}, {metrics.confusion[1][0]:,} "
-        f"labelled {classes[1]})."
+        f"{base} {card['recipe']}. Of {metrics.pictures:,} pictures that it never saw it takes {metrics.correct:,} "
+        f"for what they are and {wrong:,} for the other ({mistakes})."
     )
     return lead, [
         Figure("Accuracy", f"{100 * metrics.accuracy:.2f} %", f"95 % interval {100 * low:.2f} to {100 * high:.2f} %"),
@@ -73,13 +73,14 @@ def describe_training(card: dict[str, Any], folder: Path) -> list[Table]:
     """What was trained, on which pictures, how long it took, with which versions."""
     options = {name: value for name, value in card["options"].items() if value is not None}
     options["split"] = "/".join(f"{number:g}" for number in card["options"]["split"])
+    hidden = {"backbone", "recipe"} | ({"weights"} if card["backbone"] == card["recipe"] else set())
     rows = [
         ("backbone", card["backbone"]),
         ("recipe", card["recipe"]),
         ("classes", f"{card['classes'][0]} (0), {card['classes'][1]} (1)"),
         ("picture size", f"{card['image_size']} x {card['image_size']} pixels"),
         ("engine, precision", f"{card['engine']}, {card['precision']}"),
-        *((name, str(value)) for name, value in options.items() if name not in ("backbone", "recipe")),
+        *((name, str(value)) for name, value in options.items() if name not in hidden),
         ("trained", str(card["trained_at"])),
         ("weights, SHA-256", card["weights_sha256"]),
         ("data, SHA-256", card["data"]),

@@ -72,7 +72,7 @@ def submit(request: Request) -> None:
         )
         ledger.mark_vanished(scorer.key, root)
     seconds = time.monotonic() - clock
-    if outcome == "written" or not page_of(request.out).exists():
+    if outcome == "written" or request.overwrite or not page_of(request.out).exists():
         scored = Scored(root, outcomes, submission, request.fill, new, seconds, request.command)
         write_submission_page(request.out, scorer, scored)
     _show(request, scorer.run.card, outcome, new, submission.rows)

@@ -9,16 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
+from jobs.defaults import nearby
 from jobs.exclusion import read_table
 from jobs.photos import look_at
 from jobs.run_page import SHOWN, make_photo
 from jobs.scoring import Scorer
 from models.calibration import Calibration
 from submissions.charts import score_histogram
-from submissions.drift import DRIFTED, FEWEST, drift_verdict, population_stability
+from submissions.drift import drift_verdict, population_stability
 from submissions.kaggle import Submission
 from submissions.manifests import find_trio
-from submissions.names import escape, escape_text
+from submissions.names import escape, escape_text, shown
 from submissions.page_files import page_of, write_page
 from submissions.pages import Figure, Gallery, SubmissionPage, Table, render_submission
 from submissions.records import Row
@@ -55,7 +56,7 @@ def _page(out: Path, scorer: Scorer, scored: Scored) -> SubmissionPage:
     drift = _drift(raw, validation, classes[1])
     return SubmissionPage(
         title=f"Submission {escape(os.fsencode(out.name))}",
-        lead=f"{len(scored.submission.rows):,} rows for {escape(scored.root)}, scored by run "
+        lead=f"{len(scored.submission.rows):,} rows for {shown(nearby(Path(os.fsdecode(scored.root))))}, scored by run "
         f"{escape(os.fsencode(folder.resolve().name))} ({card['backbone']}, {card['recipe']}, views {scorer.views}).",
         figures=_figures(card, folder, scored, calibrated),
         charts=[score_histogram(calibrated, calibration.apply(validation), classes[1])] if good else [],
@@ -66,7 +67,7 @@ def _page(out: Path, scorer: Scorer, scored: Scored) -> SubmissionPage:
         manifest=find_trio(out).manifest.read_text(encoding="utf-8"),
         tables=[_calibration(calibration, card)],
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        warnings=_warnings(scored, drift, len(good)),
+        warnings=_warnings(scored, drift),
     )
 
 
@@ -79,7 +80,7 @@ def _drift(raw: np.ndarray, validation: np.ndarray, name: str) -> list[tuple[str
     if not len(raw) or not len(validation):
         return []
     index = population_stability(validation, raw)
-    return [(f"probability of {name}", index, drift_verdict(index, len(raw)))]
+    return [(f"probability of {name}", index, drift_verdict(index, len(raw), len(validation)))]
 
 
 def _figures(card: dict, folder: Path, scored: Scored, calibrated: np.ndarray) -> list[Figure]:
@@ -124,14 +125,14 @@ def _calibration(calibration: Calibration, card: dict) -> Table:
     return Table("Scores", (), rows)
 
 
-def _warnings(scored: Scored, drift: Sequence[tuple[str, float, str]], pictures: int) -> list[str]:
+def _warnings(scored: Scored, drift: Sequence[tuple[str, float, str]]) -> list[str]:
     warnings = []
     if scored.submission.filled:
         warnings.append(
             f"{scored.submission.filled:,} rows are no answers of the model: their files could not be read, and they "
             f"carry {scored.fill:g}, as --fill asked."
         )
-    for name, index, verdict in drift:
-        if index >= DRIFTED and pictures >= FEWEST:
+    for name, _, verdict in drift:
+        if verdict == "drifted":
             warnings.append(f"The {name} has {verdict} against the validation part: look at the pictures below.")
     return warnings

@@ -4,7 +4,7 @@ import numpy as np
 
 # N. Siddiqi, "Credit Risk Scorecards" (2006): from 0.1 on a shift is worth a look, from 0.25 on it matters.
 ALIKE, DRIFTED = 0.1, 0.25
-FEWEST = 100  # pictures; with fewer the index is mostly chance
+CHANCE = 16.919  # the 95 % quantile of chi-squared with nine degrees of freedom: ten bins
 
 
 def population_stability(expected: np.ndarray, actual: np.ndarray, bins: int = 10) -> float:
@@ -24,10 +24,16 @@ def population_stability(expected: np.ndarray, actual: np.ndarray, bins: int = 1
     return float(((a - e) * np.log(a / e)).sum())
 
 
-def drift_verdict(index: float, pictures: int) -> str:
-    """A population stability index of so many pictures in words."""
-    if pictures < FEWEST:
-        return f"fewer than {FEWEST} pictures: too few to tell"
-    if index < ALIKE:
-        return "alike"
-    return "a shift worth a look" if index < DRIFTED else "drifted"
+def drift_verdict(index: float, pictures: int, reference: int) -> str:
+    """A population stability index of so many pictures against so many others, in words.
+
+    Without any drift the index over (1 / pictures + 1 / reference) follows a chi-squared distribution of nine
+    degrees of freedom (B. Yurdakul, "Statistical Properties of Population Stability Index", 2018). What chance
+    exceeds in one of twenty such comparisons is called no drift.
+    """
+    chance = CHANCE * (1 / pictures + 1 / reference)
+    if index >= max(DRIFTED, chance):
+        return "drifted"
+    if chance > DRIFTED:
+        return "too few pictures to tell"
+    return "a shift worth a look" if index >= max(ALIKE, chance) else "alike"

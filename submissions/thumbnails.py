@@ -16,7 +16,7 @@ STATIONS = np.array(
     [(0, 0, 4), (40, 11, 84), (101, 21, 110), (159, 42, 99), (212, 72, 66), (245, 125, 21), (250, 193, 39),
      (252, 255, 164)], dtype=np.float32
 )  # fmt: skip
-OPACITY = 0.72
+OPACITY = 0.8
 
 
 def photo_uri(pixels: np.ndarray) -> tuple[str, int, int]:
@@ -45,7 +45,7 @@ def heat_uri(heat: np.ndarray, width: int, height: int) -> str:
     below = np.minimum(place.astype(int), len(STATIONS) - 2)
     share = (place - below)[..., None]
     colours = STATIONS[below] * (1 - share) + STATIONS[below + 1] * share
-    rgba = np.concatenate([colours, 255 * OPACITY * np.sqrt(warm)[..., None]], axis=2)
+    rgba = np.concatenate([colours, 255 * OPACITY * warm[..., None]], axis=2)
     data = _bytes(Image.fromarray(np.round(rgba).astype(np.uint8), "RGBA"), "PNG", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(data).decode()}"
 

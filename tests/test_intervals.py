@@ -39,6 +39,16 @@ def test_the_index_of_values_that_are_all_equal_or_outside_is_a_number():
     assert population_stability(np.linspace(0, 1, 100), np.full(200, 7.0)) > 1
 
 
-def test_few_pictures_get_no_verdict():
-    assert "too few" in drift_verdict(3.0, 12)
-    assert [drift_verdict(index, 500) for index in (0.05, 0.15, 0.3)] == ["alike", "a shift worth a look", "drifted"]
+def test_an_index_in_words_depends_on_the_number_of_pictures():
+    assert drift_verdict(0.8, 12, 3000) == "too few pictures to tell"
+    verdicts = [drift_verdict(index, 500, 3000) for index in (0.05, 0.15, 0.3)]
+    assert verdicts == ["alike", "a shift worth a look", "drifted"]
+
+
+def test_chance_alone_is_seldom_called_a_shift():
+    random = np.random.default_rng(3)
+    called = []
+    for _ in range(300):
+        expected, actual = random.beta(0.2, 0.2, 200), random.beta(0.2, 0.2, 200)
+        called.append(drift_verdict(population_stability(expected, actual), 200, 200) == "alike")
+    assert np.mean(called) > 0.9
