@@ -8,7 +8,7 @@ SHARED ?= ../shared
 export SHARED
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data train evaluate submit describe verify test test-faults lint check clean
+.PHONY: help setup data train evaluate submit describe report verify test test-faults test-browser lint check clean
 
 empty :=
 space := $(empty) $(empty)
@@ -40,7 +40,7 @@ data: setup  ## unpack, download or draw pictures: ARCHIVE=file-or-folder or SOU
 
 TRAIN = $(PY) -m jobs.train $(call option,--data,$(DATA)) $(call option,--run,$(RUN)) $(call option,--backbone,$(BACKBONE)) \
   $(call option,--weights,$(WEIGHTS)) $(call option,--recipe,$(RECIPE)) $(call option,--epochs,$(EPOCHS)) \
-  $(call option,--patience,$(PATIENCE)) $(call option,--split,$(SPLIT)) $(call option,--seed,$(SEED))
+  $(call option,--patience,$(PATIENCE)) $(call option,--exclude,$(EXCLUDE)) $(call option,--split,$(SPLIT)) $(call option,--seed,$(SEED))
 
 train: setup  ## train a run: DATA RUN BACKBONE=vgg16 WEIGHTS=imagenet RECIPE=head|finetune|scratch|zero-shot EPOCHS SPLIT SEED
 	@$(TRAIN)
@@ -61,6 +61,9 @@ describe: setup  ## what is in the picture IMAGE, by ImageNet's 1000 classes: BA
 	@$(PY) -m jobs.describe $(if $(IMAGE),$(call quote,$(IMAGE))) $(call option,--backbone,$(BACKBONE)) $(call option,--weights,$(WEIGHTS)) \
 	  $(call option,--class-index,$(CLASS_INDEX)) $(if $(JSON),--json)
 
+report: setup  ## write the page of RUN: runs/RUN/report.html
+	@$(PY) -m jobs.report $(call option,--run,$(RUN))
+
 verify: setup  ## check a published OUT against its manifest
 	@$(PY) -m jobs.verify $(call quote,$(OUT))
 
@@ -70,10 +73,21 @@ test: $(call stamp_of,$(EXTRAS) dev)  ## run the tests
 test-faults: $(call stamp_of,$(EXTRAS) dev)  ## run the slow tests that kill, starve and fuzz
 	@$(PY) -m pytest -q -m 'faults or slow'
 
+# Debian's browser, where there is none: elsewhere the tests say that they were skipped, and why.
+BROWSERS = chromium chromium-browser google-chrome google-chrome-stable
+test-browser: $(call stamp_of,$(EXTRAS) dev browser)  ## test the pages in a headless Chromium, installed here where apt-get can
+	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; test -z "$$CHROMIUM" || exit 0; \
+	  command -v apt-get >/dev/null || { echo "No Chromium or Chrome, and no apt-get to install one."; exit 0; }; \
+	  as=; test "$$(id -u)" = 0 || as="sudo -n"; \
+	  echo "Installing Debian's chromium for the tests of pages ..."; \
+	  { $$as apt-get update && DEBIAN_FRONTEND=noninteractive $$as apt-get install --yes --no-install-recommends chromium; } \
+	    >$(VENV)/chromium.log 2>&1 || echo "chromium could not be installed (see $(VENV)/chromium.log)."
+	@$(PY) -m pytest -q -m browser
+
 lint: $(call stamp_of,$(EXTRAS) dev)  ## ruff and mypy
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
 
-check: lint test test-faults  ## everything that must pass before a change lands
+check: lint test test-faults test-browser  ## everything that must pass before a change lands
 
 clean:  ## remove .venv and what tools left behind; data, runs, caches and submissions stay
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

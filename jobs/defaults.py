@@ -8,6 +8,7 @@ from pipeline import InputError
 RUNS = Path("runs")
 SAMPLE_DATA = Path("data/sample")
 SAMPLE_RUN = "sample"
+REPORT = "report.html"  # the page of a run, in its folder
 DEFAULT_BACKBONE = "vgg16"
 DEFAULT_RECIPE = "head"
 SAMPLE_NOTICE = (

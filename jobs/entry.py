@@ -3,8 +3,10 @@
 import errno
 import functools
 import os
+import shlex
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import typer
 
@@ -34,6 +36,11 @@ def fail(sentence: str, code: int = 2) -> typer.Exit:
 def _in_words(interruption: KeyboardInterrupt) -> str:
     so_far = f" ({interruption})" if str(interruption) else ""
     return f"interrupted{so_far}; the same command goes on from here."
+
+
+def command_line() -> str:
+    """The command that started this job, to be repeated in a shell."""
+    return shlex.join(["python", "-m", f"jobs.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
 
 
 def _guarded(main: Callable[..., None]) -> Callable[..., None]:

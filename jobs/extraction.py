@@ -39,6 +39,11 @@ class Source:
     engine: str
     cache: Path
 
+    def kind(self, cut: str, view: str) -> dict[str, Any]:
+        """All that the features of a cut and a view depend on: the key of their store."""
+        kind = {**self.identity, "cut": cut, "view": view, "decode_version": DECODE_VERSION}
+        return {**kind, "image_size": self.preparation.image_size}
+
 
 def extract(
     source: Source,
@@ -71,8 +76,7 @@ def _open_stores(
     stores = {}
     for cut, tensor in zip(cuts, below.outputs, strict=True):
         for view in views:
-            kind = {**source.identity, "cut": cut, "view": view, "decode_version": DECODE_VERSION}
-            kind["image_size"] = source.preparation.image_size
+            kind = source.kind(cut, view)
             store = FeatureStore(store_folder(source.cache, kind), kind, tensor.shape[1:])
             stores[cut, view] = stack.enter_context(store)
             if store.forgotten:

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from jobs.scoring import Scorer, load_scorer, score_folder
+from jobs.scoring import load_scorer, score_folder
+from jobs.submission_page import Scored, write_submission_page
+from jobs.summary import show_summary
 from jobs.versions import find_versions
+from models.calibration import Calibration
 from pipeline.files import Entry
 from submissions import SubmissionError
 from submissions.kaggle import COLUMNS, Form, MissingFillError, Submission, compose
-from submissions.ledger import Ledger, open_ledger
+from submissions.ledger import open_ledger
 from submissions.names import shown
+from submissions.page_files import page_of
+from submissions.records import Row
 from submissions.writer import publish, write_rejects
 
 LEDGER = "scores.sqlite"
@@ -35,6 +36,7 @@ class Request:
     tta: str
     fill: float | None
     overwrite: bool
+    command: str = ""
 
 
 def submit(request: Request) -> None:
@@ -47,7 +49,8 @@ def submit(request: Request) -> None:
         if ledger.set_aside is not None:
             print(f"the ledger was damaged: set aside as {ledger.set_aside}, scoring begins anew")
         new = score_folder(scorer, ledger, root, request.entries)
-        submission = _compose(request, scorer, ledger)
+        outcomes = list(ledger.outcomes(scorer.key, root))
+        submission = _compose(request, outcomes, calibration)
         outcome = publish(
             request.out,
             COLUMNS,
@@ -74,15 +77,17 @@ def submit(request: Request) -> None:
         )
         ledger.mark_vanished(scorer.key, root)
     seconds = time.monotonic() - clock
+    if outcome == "written" or request.overwrite or not page_of(request.out).exists():
+        scored = Scored(root, outcomes, submission, request.fill, new, seconds, request.command)
+        write_submission_page(request.out, scorer, scored)
     _show(request, scorer.run.card, outcome, new, submission.rows)
     rows, rejects = len(submission.rows), len(submission.rejects)
     print(f"{rows} rows, {rejects} rejects, {seconds:.1f} s, {new / seconds:.1f} pictures/s", flush=True)
 
 
-def _compose(request: Request, scorer: Scorer, ledger: Ledger) -> Submission:
-    outcomes = ledger.outcomes(scorer.key, os.fsencode(request.root))
+def _compose(request: Request, outcomes: Sequence[Row], calibration: Calibration) -> Submission:
     try:
-        return compose(outcomes, request.form, scorer.run.calibration(request.tta).apply, request.fill)
+        return compose(outcomes, request.form, calibration.apply, request.fill)
     except MissingFillError as error:
         written = write_rejects(request.out, error.rejects)
         where = "is not written, since an older submission is there" if written is None else "has them all"
@@ -97,9 +102,9 @@ def _show(request: Request, card: dict, outcome: str, new: int, rows: Sequence[t
         if "flip" in card["metrics"]
         else card["metrics"]["none"]
     )
-    table = Table(show_header=False)
-    for name, value in (
+    rows_shown = (
         ("output", f"{request.out} ({outcome})"),
+        ("page", str(page_of(request.out))),
         ("run", f"{request.run.name}: {card['backbone']}, {card['recipe']}, engine {card['engine']}"),
         (
             "scored now",
@@ -108,6 +113,5 @@ def _show(request: Request, card: dict, outcome: str, new: int, rows: Sequence[t
         (f"share of {card['classes'][1]}s", f"{100 * dogs / max(1, len(rows)):.1f} %"),
         ("hold-out accuracy", f"{100 * measured['accuracy']:.2f} % on {measured['pictures']:,} pictures"),
         ("hold-out log loss", f"{measured['log_loss']:.4f}"),
-    ):
-        table.add_row(name, Text(value))
-    Console().print(table)
+    )
+    show_summary(rows_shown)

@@ -6,12 +6,13 @@ from typing import Annotated, cast
 import typer
 
 from jobs.defaults import choose, nearby, run_folder, unlabelled_folder
-from jobs.entry import VERBOSE, start_tensorflow
+from jobs.entry import VERBOSE, command_line, start_tensorflow
 from jobs.entry import run as start
 from models.card import read_card
 from pipeline import InputError
 from pipeline.files import resolve_folder, scan
 from submissions.kaggle import Form, check_ids, check_unique, picture_id, read_sample
+from submissions.page_files import check_page
 from submissions.writer import check_output, clean_leftovers
 
 SAMPLE_NAMES = ("sampleSubmission.csv", "sample_submission.csv")
@@ -53,6 +54,7 @@ def main(
         images = unlabelled_folder(resolve_folder(choice.data))
     root = resolve_folder(images)
     check_output(out)
+    check_page(out, overwrite)
     if said := clean_leftovers(out):
         print(said, flush=True)
     entries = scan(root)
@@ -68,7 +70,7 @@ def main(
     start_tensorflow(verbose)
     from jobs.submission import Request, submit
 
-    submit(Request(folder, root, entries, out, cast(Form, form), tta, fill, overwrite))
+    submit(Request(folder, root, entries, out, cast(Form, form), tta, fill, overwrite, command_line()))
     if sample is not None:
         print(f"ids checked against {nearby(sample)}")
 

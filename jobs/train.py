@@ -7,13 +7,15 @@ from typing import Annotated
 import typer
 
 from jobs.data import main as fill_data
-from jobs.defaults import SAMPLE_NOTICE, Choice, choose, run_folder
+from jobs.defaults import REPORT, SAMPLE_NOTICE, Choice, choose, nearby, run_folder
 from jobs.entry import VERBOSE, start_tensorflow
 from jobs.entry import run as start
+from jobs.exclusion import read_exclusions
 from jobs.filling import Source
+from jobs.summary import show_summary
 from models import ModelError
 from models.backbones import find_backbone
-from models.card import CARD
+from models.card import CARD, read_card
 from models.recipes import RECIPES, check_recipe
 from pipeline.files import resolve_folder
 from pipeline.split import parse_split
@@ -24,6 +26,7 @@ HELP = {
     "weights": "imagenet, none or a file",
     "recipe": f"one of {', '.join(RECIPES)}",
     "split": "train/validation/test: shares of 100 or counts",
+    "exclude": "CSV with a column path: pictures to leave out of the training part, like a run's suspects.csv",
     "engine": "auto, openvino or tensorflow: what computes features and scores",
 }
 
@@ -42,6 +45,7 @@ def main(
     cache: Annotated[Path, typer.Option(help="where features are kept")] = Path("cache"),
     tensorboard: Annotated[Path | None, typer.Option(help="write TensorBoard logs there")] = None,
     if_missing: Annotated[bool, typer.Option("--if-missing", help="do nothing when the run exists")] = False,
+    exclude: Annotated[Path | None, typer.Option(help=HELP["exclude"])] = None,
     verbose: Annotated[bool, VERBOSE] = False,
 ) -> None:
     """Train a classifier on labelled pictures and save it as a run."""
@@ -50,6 +54,7 @@ def main(
     if choice.recipe != "scratch":
         find_backbone(choice.backbone)
     shares = parse_split(split)
+    excluded = read_exclusions(exclude)
     folder = run_folder(choice.run)
     if (folder / CARD).exists():
         if if_missing:
@@ -73,10 +78,27 @@ def main(
         engine=engine,
         cache=cache,
         tensorboard=tensorboard,
+        exclude=frozenset(excluded),
     )
     started = time.monotonic()
     train(folder, options)
-    print(f"run {folder} trained in {time.monotonic() - started:.0f} s", flush=True)
+    _summarise(folder, time.monotonic() - started)
+
+
+def _summarise(folder: Path, seconds: float) -> None:
+    card = read_card(folder)
+    measured = card["metrics"]["none"]
+    low, high = (100 * edge for edge in measured["interval"])
+    rows = [
+        ("run", f"{nearby(folder.absolute())}: {card['backbone']}, {card['recipe']}, engine {card['engine']}"),
+        ("pictures", ", ".join(f"{count:,} {part}" for part, count in card["parts"].items() if count)),
+        ("accuracy", f"{100 * measured['accuracy']:.2f} % (95 % interval {low:.2f} to {high:.2f} %), test part"),
+        ("log loss", f"{measured['log_loss']:.4f}"),
+    ]
+    if (folder / REPORT).exists():
+        rows.append(("page", str(nearby((folder / REPORT).absolute()))))
+    show_summary([*rows, ("time", f"{seconds:,.0f} s")])
+    print(f"run {folder} trained in {seconds:.0f} s", flush=True)
 
 
 def _find_data(choice: Choice, seed: int) -> Path:

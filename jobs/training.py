@@ -3,6 +3,8 @@
 import hashlib
 import os
 import subprocess
+import sys
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,21 +14,25 @@ import tensorflow as tf
 import tf_keras
 
 from jobs.defaults import nearby
+from jobs.exclusion import exclude
 from jobs.extraction import Source, cache_folder
 from jobs.holdout import Finished, finish
 from jobs.recipe_runs import Settings, Trained, train_on_features, train_scratch
+from jobs.run_page import write_run_page
+from jobs.suspects import write_suspects
 from jobs.training_set import TrainingSet, describe, load_training_set, write_split
 from jobs.versions import find_versions
 from jobs.zero_shot import prepare_zero_shot, score_zero_shot
 from models import ModelError
 from models.backbones import find_backbone
-from models.card import read_json, write_json
+from models.card import read_card, read_json, write_json
 from models.engines import choose_engine
 from models.history import EpochRow
 from models.recipes import ZERO_SHOT
 from models.saved import SCRATCH
 from models.training import distribution
 from models.weights import base_with_weights, weights_sha256
+from pipeline import InputError
 from pipeline.datasets import Preparation
 from pipeline.split import Split
 from submissions.locks import exclusive
@@ -47,6 +53,7 @@ class Options:
     engine: str
     cache: Path
     tensorboard: Path | None
+    exclude: frozenset[bytes] = frozenset()
 
     def that_matter(self) -> dict[str, Any]:
         """Those that a resumed training must share with its beginning."""
@@ -57,13 +64,24 @@ class Options:
             "seed": self.seed,
             "epochs": self.epochs,
             "patience": self.patience,
+            "excluded": self._exclusions(),
         }
+
+    def _exclusions(self) -> str | None:
+        if not self.exclude:
+            return None
+        digest = hashlib.sha256(b"\0".join(sorted(self.exclude))).hexdigest()
+        return f"{len(self.exclude)} pictures, {digest[:12]}"
 
 
 def train(folder: Path, options: Options) -> None:
     """Train into `folder`, or go on with what an interrupted training of equal options left there."""
     engine = choose_engine(options.engine)
+    clock = time.monotonic()
     training_set = load_training_set(options.data, options.split, options.seed)
+    seconds = {"checking": time.monotonic() - clock}
+    if options.exclude:
+        exclude(training_set, options.exclude)
     print(f"{len(training_set.all()):,} labelled pictures in {nearby(options.data)}", flush=True)
     state = folder / "training"
     state.mkdir(parents=True, exist_ok=True)
@@ -72,26 +90,52 @@ def train(folder: Path, options: Options) -> None:
         refused = len(training_set.rejects)
         tf_keras.utils.set_random_seed(options.seed)
         tf.config.experimental.enable_op_determinism()
+        clock = time.monotonic()
         with distribution().scope():
-            trained = _train(training_set, options, engine, state)
+            trained, kind = _train(training_set, options, engine, state)
+        seconds |= _seconds(trained, time.monotonic() - clock)
         write_split(training_set, folder)
         if len(training_set.rejects) > refused:  # pictures that only decoding could tell
             print("\n".join(describe(training_set)))
-        finish(folder, training_set, trained, Finished(_card(options, training_set, engine), engine))
+        card = _card(options, training_set, engine) | {"seconds": seconds, "features": kind}
+        finish(folder, training_set, trained, Finished(card, engine))
+        _write_page(folder, training_set, options.cache)
 
 
-def _train(training_set: TrainingSet, options: Options, engine: str, state: Path) -> Trained:
+def _write_page(folder: Path, training_set: TrainingSet, cache: Path) -> None:
+    """The suspects and the page of a run that is whole already: a fault here costs the page, not the training."""
+    print("looking for suspects, writing the page ...", flush=True)
+    try:
+        write_suspects(folder, training_set, read_card(folder), cache)
+        write_run_page(folder, cache)
+    except (InputError, OSError) as error:
+        print(f"The run is saved; its page is not written ({error}). make report tries again.", file=sys.stderr)
+
+
+def _seconds(trained: Trained, whole: float) -> dict[str, float]:
+    """What each stage took, and what is left of `whole`: features and scores."""
+    stages: dict[str, float] = {}
+    for row in trained.history:
+        stages[row.stage] = stages.get(row.stage, 0.0) + row.seconds
+    # Epochs of an earlier, interrupted session are counted in their stage alone.
+    return {"features and scores": max(0.0, whole - sum(stages.values())), **stages}
+
+
+def _train(
+    training_set: TrainingSet, options: Options, engine: str, state: Path
+) -> tuple[Trained, dict[str, Any] | None]:
+    """The trained network, and the key of the head's features where the recipe keeps them."""
     print("\n".join(describe(training_set)), flush=True)
     callbacks = []
     if options.tensorboard is not None:
         callbacks.append(_tensorboard(options.tensorboard))
     settings = Settings(state, options.seed, options.epochs, options.patience, _print_epoch, callbacks)
     if options.recipe == SCRATCH:
-        return train_scratch(training_set, engine, settings)
+        return train_scratch(training_set, engine, settings), None
     backbone = find_backbone(options.backbone)
     if options.recipe == ZERO_SHOT:
         model = prepare_zero_shot(training_set, backbone, options.weights)
-        return score_zero_shot(model, training_set, backbone, engine)
+        return score_zero_shot(model, training_set, backbone, engine), None
     base = base_with_weights(backbone, options.weights)
     identity = {
         "backbone": backbone.name,
@@ -101,7 +145,8 @@ def _train(training_set: TrainingSet, options: Options, engine: str, state: Path
     }
     preparation = Preparation(backbone.image_size, backbone.preprocess_input)
     source = Source(training_set.root, preparation, identity, engine, cache_folder(options.cache))
-    return train_on_features(training_set, backbone, base, source, options.recipe, settings)
+    trained = train_on_features(training_set, backbone, base, source, options.recipe, settings)
+    return trained, source.kind("head", "identity")
 
 
 def _tensorboard(folder: Path) -> tf_keras.callbacks.Callback:

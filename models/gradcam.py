@@ -50,7 +50,8 @@ def explain(model: tf_keras.Model, images: np.ndarray) -> tuple[np.ndarray, np.n
     """
     output = model.layers[-1]
     upper = tf_keras.Model(model.input, [last_maps(model), output.input])
-    explain_batch = tf.function(lambda batch: _explain_batch(upper, output, batch))
+    any_batch = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)  # one trace for the last, smaller one too
+    explain_batch = tf.function(lambda batch: _explain_batch(upper, output, batch), input_signature=[any_batch])
     pairs = [explain_batch(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
     if not pairs:
         return np.zeros((0, 1, 1), np.float32), np.zeros(0, np.float32)

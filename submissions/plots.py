@@ -5,14 +5,23 @@ from pathlib import Path
 from typing import Any
 
 # M. Okabe, K. Ito, "Color Universal Design" (2008).
-BLUE, ORANGE = "#0072B2", "#D55E00"
+BLUE, ORANGE = "#0072b2", "#d55e00"
+INK, GREY = "#24292e", "#d3d8dd"
 STYLE: Any = {
     "figure.dpi": 120,
     "font.size": 10,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
-    "grid.alpha": 0.3,
+    "axes.axisbelow": True,
+    "grid.color": GREY,
+    "legend.frameon": False,
+    "hatch.linewidth": 0.6,
 }
 
 
@@ -30,8 +39,8 @@ def draw_curves(path: Path, rows: Sequence[Any], title: str) -> None:
 
     with pyplot.rc_context(STYLE):
         figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
-        _draw(left, rows, "accuracy", "Accuracy")
-        _draw(right, rows, "loss", "Log loss")
+        draw_field(left, rows, "accuracy", "Accuracy")
+        draw_field(right, rows, "loss", "Log loss")
         left.legend(loc="lower right")
         figure.suptitle(title)
         aside = path.with_name(f".{path.name}")
@@ -40,7 +49,8 @@ def draw_curves(path: Path, rows: Sequence[Any], title: str) -> None:
         pyplot.close(figure)
 
 
-def _draw(axes: Any, rows: Sequence[Any], field: str, label: str) -> None:
+def draw_field(axes: Any, rows: Sequence[Any], field: str, label: str) -> None:
+    """One field ('accuracy' or 'loss') of training and validation by epoch; `rows` as in `draw_curves`."""
     epochs = range(1, len(rows) + 1)
     axes.plot(epochs, [getattr(row, field) for row in rows], "o-", ms=4, color=BLUE, label="training")
     validation = [getattr(row, f"val_{field}") for row in rows]
@@ -48,7 +58,7 @@ def _draw(axes: Any, rows: Sequence[Any], field: str, label: str) -> None:
     starts = [index for index, row in enumerate(rows) if index == 0 or row.stage != rows[index - 1].stage]
     for start in starts:
         if len(starts) > 1:
-            axes.axvline(start + 0.5, color="grey", lw=0.8, ls=":")
+            axes.axvline(start + 0.5, color=INK, lw=0.8, ls=":")
             axes.text(start + 0.6, 1.0, rows[start].stage, transform=axes.get_xaxis_transform(), va="bottom")
     best = min(range(starts[-1], len(rows)), key=lambda index: rows[index].val_calibrated)
     axes.plot(best + 1, validation[best], "o", ms=12, mfc="none", color=ORANGE, label=f"kept: epoch {best + 1}")

@@ -17,7 +17,7 @@ WITHOUT_TENSORFLOW = (
     "models/recipes.py",
     "models/card.py",
 )
-JOBS = ("data", "train", "evaluate", "submit", "describe", "verify")
+JOBS = ("data", "train", "evaluate", "submit", "describe", "report", "verify")
 
 
 def imported(path: Path) -> set[str]:

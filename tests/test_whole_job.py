@@ -27,6 +27,7 @@ def place(tmp_path_factory):
     options = ("--data", folder / "data", "--recipe", "scratch", "--epochs", 1, "--run", folder / "run")
     done = job("train", *options)
     assert done.returncode == 0, done.stderr
+    assert done.stderr == ""  # nothing of what TensorFlow says about itself
     return folder
 
 
@@ -36,7 +37,7 @@ def submit(place: Path, out: Path, *options: object) -> subprocess.CompletedProc
 
 def test_a_run_folder_holds_what_the_plan_says(place):
     names = {path.name for path in (place / "run").iterdir()}
-    expected = "model.weights.h5 model.json split.csv history.csv curves.png holdout.csv"
+    expected = "model.weights.h5 model.json split.csv history.csv curves.png holdout.csv suspects.csv report.html"
     assert set(expected.split()) <= names
     rows = list(csv.DictReader((place / "run" / "split.csv").open()))
     assert len(rows) == 60
@@ -46,7 +47,8 @@ def test_a_run_folder_holds_what_the_plan_says(place):
 def test_a_submission_has_every_picture_in_the_order_of_numbers(place, tmp_path):
     done = submit(place, tmp_path / "s.csv", "--format", "probability", "--tta", "flip")
     assert done.returncode == 0, done.stderr
-    assert "12 rows, 0 rejects" in done.stdout
+    assert "12 rows, 0 rejects" in done.stdout and done.stderr == ""
+    assert "Least sure" in (tmp_path / "s.html").read_text()
     rows = list(csv.reader((tmp_path / "s.csv").open()))
     assert rows[0] == ["id", "label"]
     assert [row[0] for row in rows[1:]] == [str(number) for number in range(1, 13)]
@@ -106,6 +108,7 @@ def test_wrong_input_gets_one_sentence_and_exit_code_2(place, tmp_path):
         (("train", "--data", data, "--run", "x", "--backbone", "vgg"), "unknown backbone 'vgg'"),
         (("train", "--data", data, "--run", "x", "--recipe", "magic"), "unknown recipe 'magic'"),
         (("train", "--data", data, "--run", "x", "--split", "1/2"), "--split"),
+        (("train", "--data", data, "--run", "x", "--exclude", tmp_path / "no.csv"), "no.csv can't be read"),
         (("submit", "--run", tmp_path / "no", "--images", data / "test1"), "no such run"),
         (("submit", "--images", data / "test1"), "no run named"),
         (("submit", "--run", run, "--images", empty), "empty"),
