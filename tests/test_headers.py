@@ -179,17 +179,36 @@ def test_what_tensorflow_would_show_wrongly_is_marked():
     assert check_header(encoded("BMP")).faithful
     assert not check_header(encoded("BMP", mode="P")).faithful
     assert not check_header(encoded("BMP") + b"\0").faithful
-    assert check_header(encoded("GIF")).faithful
-    transparent = b"GIF89a\1\0\1\0\0\0\0" + b"!\xf9\4\1\0\0\0\0" + GIF_REST[3:]
-    assert not check_header(transparent).faithful
-    assert check_header(transparent.replace(b"\xf9\4\1", b"\xf9\4\0")).faithful
-    partial_frame = encoded("GIF")[:6] + struct.pack("<HH", 41, 30) + encoded("GIF")[10:]
-    assert not check_header(partial_frame).faithful
-    assert check_header(encoded("WEBP")).faithful
-    file = io.BytesIO()
-    Image.new("RGBA", (4, 4), (9, 9, 9, 128)).save(file, "WEBP", lossless=True)
-    assert not check_header(file.getvalue()).faithful
+    assert not check_header(encoded("GIF")).faithful
+    assert not check_header(encoded("WEBP")).faithful
     assert check_header(encoded("PNG", mode="RGBA")).faithful
+    inks = encoded("JPEG", mode="CMYK")
+    assert check_header(inks).faithful
+    mark = inks.index(b"\xff\xee")
+    assert not check_header(inks[:mark] + inks[mark + 16 :]).faithful
+
+
+def test_packed_texts_of_a_png_are_left_out_when_they_are_many():
+    pixels, text = chunk(b"IDAT", zlib.compress(bytes(52))), chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(9_000_000)))
+    assert check_header(png(4, 4, text, pixels)).kept is None
+    assert check_header(png(4, 4, *[text] * 20, pixels, *[text] * 20)).kept == png(4, 4, pixels)
+
+
+def test_gifs_that_name_no_colours_or_wide_codes_are_refused():
+    assert "without a table" in reason(b"GIF89a\1\0\1\0\0\0\0" + GIF_REST[3:])
+    table = b"GIF89a\1\0\1\0\x80\0\0" + bytes(6)
+    assert check_header(table + GIF_REST[3:]).width == 1
+    for bits in (0, 9, 12, 255):
+        assert f"{bits} bits" in reason(table + GIF_REST[3:].replace(b"\0\2\2\x44", b"\0" + bytes([bits]) + b"\2\x44"))
+
+
+def test_a_webp_animation_has_no_longer_sides_than_a_picture():
+    def animation(width: int, flags: int = 2) -> bytes:
+        frame = bytes([flags, 0, 0, 0]) + (width - 1).to_bytes(3, "little") + (8).to_bytes(3, "little")
+        return b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0" + frame
+
+    assert check_header(animation(16383)).width == 16383
+    assert "16383 is the longest" in reason(animation(16384))
 
 
 def test_compressed_bmps_are_refused_by_name():
