@@ -72,8 +72,13 @@ def _page(out: Path, scorer: Scorer, scored: Scored) -> SubmissionPage:
 
 
 def _validation(folder: Path) -> np.ndarray:
-    rows = read_table(folder / "holdout.csv", ("part", "probability"))
+    rows = _of_run(folder / "holdout.csv", ("part", "probability"))
     return np.array([float(value) for part, value in rows if part == "validation"])
+
+
+def _of_run(path: Path, columns: Sequence[str]) -> list[tuple[str, ...]]:
+    """A run's own table, or nothing: who copies a run to score with may bring the card and the weights alone."""
+    return read_table(path, columns) if path.exists() else []
 
 
 def _drift(raw: np.ndarray, validation: np.ndarray, name: str) -> list[tuple[str, float, str]]:
@@ -85,7 +90,8 @@ def _drift(raw: np.ndarray, validation: np.ndarray, name: str) -> list[tuple[str
 
 def _figures(card: dict, folder: Path, scored: Scored, calibrated: np.ndarray) -> list[Figure]:
     rows, rejects = len(scored.submission.rows), len(scored.submission.rejects)
-    labels = [int(label) for label, part in read_table(folder / "split.csv", ("label", "part")) if part == "train"]
+    labels = [int(label) for label, part in _of_run(folder / "split.csv", ("label", "part")) if part == "train"]
+    trained_on = f"{100 * np.mean(labels):.1f} % in the training part" if labels else "the training part is not known"
     name, filled = card["classes"][1], scored.submission.filled
     share = f"{100 * np.mean(calibrated >= 0.5):.1f} %" if len(calibrated) else "none"
     told = f"{filled:,} of them filled with {scored.fill:g}" if filled else "every file a row"
@@ -93,7 +99,7 @@ def _figures(card: dict, folder: Path, scored: Scored, calibrated: np.ndarray) -
     return [
         Figure("Rows", f"{rows:,}", told),
         Figure("Rejects", f"{rejects:,}", "files that could not be read" if rejects else "every file could be read"),
-        Figure(f"Share of {name}s", share, f"{100 * np.mean(labels):.1f} % in the training part"),
+        Figure(f"Share of {name}s", share, trained_on),
         Figure("Scored now", f"{scored.new:,}", f"in {scored.seconds:.1f} s{known}"),
     ]
 

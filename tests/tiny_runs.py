@@ -38,6 +38,7 @@ def save_tiny_run(folder: Path, engine: str = "tensorflow", seed: int = 1) -> di
         "calibration": {name: {"temperature": 1.5, "clip": 0.001} for name in ("none", "flip")},
         "metrics": dict.fromkeys(("none", "flip"), MEASURED),
         "versions": {"data": weights_sha256(model)[:8]},
+        "trained_at": "2026-01-01T00:00:00+00:00",
     }
     folder.mkdir(parents=True)
     save_run(folder, model, card, golden)
