@@ -8,7 +8,7 @@ SHARED ?= ../shared
 export SHARED
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data train evaluate submit describe report verify test test-faults test-browser lint check clean
+.PHONY: help setup data train evaluate submit describe report verify bench test test-faults test-browser lint check clean clean-features
 
 empty :=
 space := $(empty) $(empty)
@@ -21,7 +21,7 @@ PY = $(VENV)/bin/python
 
 help:  ## list the targets
 	@echo "Pawscore: from a folder of pictures to a Kaggle submission. make submit is all you need to begin."
-	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do printf '  %-12s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do printf '  %-14s %s\n' "$$name" "$$what"; done
 	@echo "Variables: DATA RUN IMAGES OUT BACKBONE WEIGHTS RECIPE EPOCHS FORMAT TTA SEED ARCHIVE SOURCE (and others: README.md)"
 
 setup: $(call stamp_of,$(EXTRAS))  ## install what is needed into .venv (EXTRAS="cpu kaggle" for more)
@@ -40,7 +40,8 @@ data: setup  ## unpack, download or draw pictures: ARCHIVE=file-or-folder or SOU
 
 TRAIN = $(PY) -m jobs.train $(call option,--data,$(DATA)) $(call option,--run,$(RUN)) $(call option,--backbone,$(BACKBONE)) \
   $(call option,--weights,$(WEIGHTS)) $(call option,--recipe,$(RECIPE)) $(call option,--epochs,$(EPOCHS)) \
-  $(call option,--patience,$(PATIENCE)) $(call option,--exclude,$(EXCLUDE)) $(call option,--split,$(SPLIT)) $(call option,--seed,$(SEED))
+  $(call option,--patience,$(PATIENCE)) $(call option,--exclude,$(EXCLUDE)) $(call option,--split,$(SPLIT)) $(call option,--seed,$(SEED)) \
+  $(call option,--engine,$(ENGINE)) $(call option,--precision,$(PRECISION)) $(call option,--features-limit,$(FEATURES_LIMIT))
 
 train: setup  ## train a run: DATA RUN BACKBONE=vgg16 WEIGHTS=imagenet RECIPE=head|finetune|scratch|zero-shot EPOCHS SPLIT SEED
 	@$(TRAIN)
@@ -67,6 +68,10 @@ report: setup  ## write the page of RUN: runs/RUN/report.html
 verify: setup  ## check a published OUT against its manifest
 	@$(PY) -m jobs.verify $(call quote,$(OUT))
 
+bench: $(call stamp_of,$(EXTRAS))  ## measure speed and memory beside others, write docs/performance.md: PHOTOS PICTURES ROUNDS FILES (EXTRAS="cpu bench")
+	@$(PY) -m jobs.bench $(call option,--photos,$(PHOTOS)) $(call option,--pictures,$(PICTURES)) $(call option,--rounds,$(ROUNDS)) \
+	  $(call option,--backbone,$(BACKBONE)) $(call option,--memory,$(FILES))
+
 test: $(call stamp_of,$(EXTRAS) dev)  ## run the tests
 	@$(PY) -m pytest -q
 
@@ -91,3 +96,6 @@ check: lint test test-faults test-browser  ## everything that must pass before a
 
 clean:  ## remove .venv and what tools left behind; data, runs, caches and submissions stay
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+clean-features:  ## remove the features that trainings keep in cache/features; they are computed again when needed
+	rm -rf cache/features

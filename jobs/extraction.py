@@ -1,10 +1,10 @@
 """Fill feature stores: run a frozen base over every picture that has no stored features yet."""
 
 import os
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,13 +12,19 @@ import numpy as np
 import tf_keras
 from tqdm import tqdm
 
-from models.engines import make_engine
-from models.predict import pictures_per_batch, run_views
+from jobs.base_outputs import Batches, base_outputs, recomputed
+from jobs.recomputing import Features
+from models.classifier import describe_network
+from models.precision import Choice
+from models.predict import pictures_per_batch
 from pipeline import InputError
 from pipeline.augmentation import stored_view
 from pipeline.datasets import Preparation, scoring_dataset
+from pipeline.feature_space import in_words, measure_space, share_space
 from pipeline.features import FeatureStore, store_folder
 from pipeline.images import DECODE_VERSION
+
+Key = tuple[str, str]  # cut, view
 
 
 class Picture(NamedTuple):
@@ -29,98 +35,135 @@ class Picture(NamedTuple):
     label: int
 
 
+Group = tuple[Sequence[Picture], Sequence[str]]  # pictures, and the views that are wanted of them
+
+
 @dataclass(frozen=True)
 class Source:
-    """What features are computed from: the pictures' root, the preparation, and the base's identity."""
+    """What features are computed from: the pictures' root, the preparation, the base's identity (its name and its
+    weights' SHA-256), the engine; and the folder that keeps them, with its limit in bytes (None: by the free disk)."""
 
     root: bytes
     preparation: Preparation
-    identity: dict[str, Any]  # backbone, weights' SHA-256, engine, precision
-    engine: str
+    identity: Mapping[str, Any]
+    choice: Choice
     cache: Path
+    limit: int | None = None
 
-    def kind(self, cut: str, view: str) -> dict[str, Any]:
-        """All that the features of a cut and a view depend on: the key of their store."""
-        kind = {**self.identity, "cut": cut, "view": view, "decode_version": DECODE_VERSION}
-        return {**kind, "image_size": self.preparation.image_size}
+    def batches(self, paths: Sequence[bytes], views: Sequence[str]) -> Batches:
+        """(paths (B,), images (B, V, S, S, 3)) of the readable ones, in order."""
+        if not paths:
+            return iter(())
+        preparation = replace(self.preparation, views=tuple(stored_view(view) for view in views))
+        return iter(scoring_dataset(self.root, paths, preparation, pictures_per_batch(len(views))))
+
+    def open_store(self, cut: str, view: str, network: str, shape: Iterable[int]) -> FeatureStore:
+        """The store for the outputs of `network` (see classifier.describe_network) at `cut`."""
+        kind = {**self.identity, "cut": cut, "network": network, "view": view, "decode_version": DECODE_VERSION}
+        kind |= {"engine": self.choice.engine, "precision": self.choice.precision}
+        kind |= {"image_size": self.preparation.image_size}
+        return FeatureStore(store_folder(self.cache, kind), kind, tuple(shape))
 
 
 def extract(
-    source: Source,
-    groups: Sequence[tuple[Sequence[Picture], Sequence[str]]],
-    below: tf_keras.Model,
-    cuts: Sequence[str],
-    stack: ExitStack,
-) -> dict[tuple[str, str], FeatureStore]:
-    """Stores by (cut, view), open until `stack` closes, that hold the readable pictures of each group.
+    source: Source, groups: Sequence[Group], below: tf_keras.Model, cuts: Sequence[str], stack: ExitStack
+) -> dict[Key, Features]:
+    """Features by (cut, view), open until `stack` closes, of the readable pictures of each group.
 
-    A group is pictures and the views that are wanted of them. `below` has one output for each of `cuts`. A picture
-    that can't be read is in none of the stores.
+    `below` has one output for each of `cuts`. A picture that can't be decoded is missing from all of them. What the
+    limit leaves no room for is computed again whenever it is read. Raises models.conversion.EngineError.
     """
-    every_view = list(dict.fromkeys(view for _, views in groups for view in views))
-    stores = _open_stores(source, below, cuts, every_view, stack)
-    for pictures, views in groups:
-        mine = {(cut, view): stores[cut, view] for cut in cuts for view in views}
-        wanted = {picture.digest: picture.path for picture in pictures}
-        missing = set().union(*(store.missing(wanted) for store in mine.values()))
-        if missing:
-            _check_space(source.cache, mine, len(missing))
-            paths = {path: digest for digest, path in wanted.items() if digest in missing}
-            _fill(source, paths, below, cuts, views, mine)
-    return stores
+    views = list(dict.fromkeys(view for _, views in groups for view in views))
+    features = _open(source, below, cuts, views, stack)
+    wanted: dict[Key, set[bytes]] = {key: set() for key in features}
+    for pictures, of_group in groups:
+        for cut in cuts:
+            for view in of_group:
+                wanted[cut, view] |= features[cut, view].missing(picture.digest for picture in pictures)
+    if any(wanted.values()):
+        room = _plan(source, features, wanted)
+        for pictures, of_group in groups:
+            mine = {key: features[key] for key in features if key[1] in of_group}
+            _fill(source, below, cuts, of_group, pictures, mine, room)
+    return features
 
 
-def _open_stores(
+def _open(
     source: Source, below: tf_keras.Model, cuts: Sequence[str], views: Sequence[str], stack: ExitStack
-) -> dict[tuple[str, str], FeatureStore]:
-    stores = {}
+) -> dict[Key, Features]:
+    features = {}
     for cut, tensor in zip(cuts, below.outputs, strict=True):
+        network = tf_keras.Model(below.input, tensor)
         for view in views:
-            kind = source.kind(cut, view)
-            store = FeatureStore(store_folder(source.cache, kind), kind, tensor.shape[1:])
-            stores[cut, view] = stack.enter_context(store)
+            store = stack.enter_context(source.open_store(cut, view, describe_network(network), tensor.shape[1:]))
             if store.forgotten:
-                print(f"the feature store {store.folder} {store.forgotten}", flush=True)
-    return stores
+                print(f"the feature store {store.folder} {store.forgotten}.", flush=True)
+            compute = recomputed(network, source.choice, partial(source.batches, views=(view,)))
+            features[cut, view] = Features(store, compute)
+    return features
 
 
-def _check_space(cache: Path, stores: dict[tuple[str, str], FeatureStore], pictures: int) -> None:
-    needed = pictures * sum(store.row_bytes for store in stores.values())
-    limit = shutil.disk_usage(cache).free // 2
-    print(
-        f"features: {pictures:,} pictures to compute, {needed / 1e6:,.0f} MB in {cache} (limit {limit / 1e6:,.0f} MB)"
+def _plan(source: Source, features: Mapping[Key, Features], wanted: Mapping[Key, set[bytes]]) -> dict[Key, int]:
+    """How many rows each store may take up, said in one line."""
+    needs = {key: (len(wanted[key]), features[key].store.disk_bytes) for key in features}
+    space = measure_space(source.cache, source.limit)
+    room = share_space(space.left, needs)
+    needed = sum(rows * size for rows, size in needs.values())
+    line = (
+        f"features: {len(set().union(*wanted.values())):,} pictures to compute, {in_words(needed)} in {source.cache} "
+        f"(limit {in_words(space.limit)}, {space.source}; {in_words(space.used)} used)"
     )
-    if needed > limit:
-        raise InputError(
-            f"the features of {pictures:,} pictures need {needed / 1e9:.1f} GB, over half the free disk "
-            f"({limit / 1e9:.1f} GB) of {cache}; free some space or name another folder with --cache."
+    if needed > space.left:
+        kept = sum(room.values()) / sum(rows for rows, _ in needs.values())
+        line += (
+            f"; only {100 * kept:.0f} % are kept, the others are computed again in every epoch: "
+            "raise --features-limit, or free disk (make clean-features)"
         )
+    print(f"{line}.", flush=True)
+    return room
 
 
 def _fill(
     source: Source,
-    digests: dict[bytes, bytes],
     below: tf_keras.Model,
     cuts: Sequence[str],
     views: Sequence[str],
-    stores: dict[tuple[str, str], FeatureStore],
+    pictures: Sequence[Picture],
+    features: Mapping[Key, Features],
+    room: dict[Key, int],
 ) -> None:
-    preparation = Preparation(
-        source.preparation.image_size,
-        source.preparation.preprocess,
-        tuple(stored_view(view) for view in views),
-        source.preparation.limits,
-    )
-    engine = make_engine(below, source.engine)
-    batches = scoring_dataset(source.root, list(digests), preparation, pictures_per_batch(len(views)))
+    """Compute and keep what `features` lack of `pictures` while there is `room`; only look whether others decode."""
+    digests = _lacking(pictures, features)
+    most = max(room[key] for key in features)
+    computed, looked_at = list(digests)[:most], list(digests)[most:]
+    decoded: dict[bytes, bytes] = {}
     with tqdm(total=len(digests), desc="features", unit="picture", leave=False, disable=None) as bar:
-        for names, images in batches:
-            outputs = run_views(engine, images.numpy())
-            batch = [digests[name] for name in names.numpy()]
+        for paths, outputs in base_outputs(below, source.choice, source.batches(computed, views)):
+            batch = [digests[path] for path in paths]
             for cut, output in zip(cuts, outputs, strict=True):
                 for index, view in enumerate(views):
-                    stores[cut, view].append(batch, np.asarray(output[:, index]))
+                    _append(features[cut, view].store, batch, output[:, index], room, (cut, view))
+            decoded.update(zip(batch, paths, strict=True))
             bar.update(len(batch))
+        for names, _ in source.batches(looked_at, views[:1]):
+            decoded.update((digests[path], path) for path in names.numpy().tolist())
+            bar.update(len(names))
+    for each in features.values():
+        each.leave_out(decoded)
+
+
+def _lacking(pictures: Sequence[Picture], features: Mapping[Key, Features]) -> dict[bytes, bytes]:
+    """Path -> digest of the pictures that some of `features` lack, one path for each digest."""
+    missing = set().union(*(each.missing(picture.digest for picture in pictures) for each in features.values()))
+    paths = {picture.digest: picture.path for picture in pictures if picture.digest in missing}
+    return {path: digest for digest, path in paths.items()}
+
+
+def _append(store: FeatureStore, digests: list[bytes], rows: np.ndarray, room: dict[Key, int], key: Key) -> None:
+    missing = store.missing(digests)
+    fresh = [index for index, digest in enumerate(digests) if digest in missing][: room[key]]
+    store.append([digests[index] for index in fresh], rows[fresh])
+    room[key] -= len(fresh)
 
 
 def cache_folder(cache: Path) -> Path:

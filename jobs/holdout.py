@@ -6,12 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from jobs.extraction import Picture
 from jobs.golden import golden_pictures
-from jobs.recipe_runs import Trained
+from jobs.stages import Trained
 from jobs.training_set import TrainingSet, write_rows
+from jobs.trust import Opened, probabilities, trust
+from models import ModelError
+from models.agreement import compare
 from models.calibration import fit_calibration
 from models.history import write_history
 from models.metrics import Metrics, measure
+from models.precision import Choice
 from models.saved import save_run
 from submissions.names import escape
 from submissions.plots import draw_curves
@@ -19,10 +24,13 @@ from submissions.plots import draw_curves
 
 @dataclass(frozen=True)
 class Finished:
-    """What the card says besides what is measured here, and the engine that scores."""
+    """What the card says besides what is measured here, the engine that was chosen, and some held-out pictures with
+    what the network sees of them, float32 (N, S, S, 3)."""
 
     card: dict[str, Any]
-    engine: str
+    choice: Choice
+    probes: list[Picture]
+    images: np.ndarray
 
 
 def finish(folder: Path, training_set: TrainingSet, trained: Trained, finished: Finished) -> None:
@@ -44,9 +52,14 @@ def finish(folder: Path, training_set: TrainingSet, trained: Trained, finished: 
         for name, probabilities in views.items()
     }
     _write_holdout(folder / "holdout.csv", training_set, views["none"])
+    opened = trust(trained.model, finished.choice, finished.images)
+    _check_scores(training_set, trained, finished, opened)
     golden = golden_pictures(finished.card["backbone"], trained.model.input_shape[1])
     card = {
         **finished.card,
+        "engine": opened.choice.engine,
+        "precision": opened.choice.precision,
+        "agreement": opened.record,
         "golden": np.asarray(trained.model(golden, training=False))[:, 0].astype(float).tolist(),
         "image_size": trained.model.input_shape[1],
         "stages": trained.stages,
@@ -56,6 +69,18 @@ def finish(folder: Path, training_set: TrainingSet, trained: Trained, finished: 
     save_run(folder, trained.model, card, golden)
     for name, measured in metrics.items():
         print(f"hold-out (test part), views {name}: {in_words(measured)}", flush=True)
+
+
+def _check_scores(training_set: TrainingSet, trained: Trained, finished: Finished, opened: Opened) -> None:
+    """Raise ModelError when the engine scores some held-out pictures otherwise than was measured on features."""
+    rows = {picture.digest: row for row, picture in enumerate(training_set.held_out())}
+    measured = trained.held_out["identity"][[rows[picture.digest] for picture in finished.probes]]
+    agreement = compare(probabilities(opened.engine, finished.images), measured)
+    if not agreement.holds:
+        raise ModelError(
+            f"the trained network scores pictures otherwise than their stored features ({agreement}); delete the run's "
+            "folder and train again with --precision float32 --engine tensorflow."
+        )
 
 
 def in_words(metrics: Metrics) -> str:

@@ -12,9 +12,11 @@ from tqdm import tqdm
 from jobs.golden import check_golden
 from jobs.interruption import finish_first
 from jobs.isolation import find_culprits
+from jobs.trust import open_engine
 from jobs.watch import MOST_MEDIUM_ERRORS, Watch
 from models.card import model_key
-from models.engines import Engine, make_engine
+from models.engines import Engine
+from models.precision import Choice
 from models.predict import pictures_per_batch, predict, run_views
 from models.saved import Run, load_run, preprocessing
 from pipeline import InputError
@@ -43,6 +45,7 @@ class Scorer:
     engine: Engine
     preparation: Preparation
     views: str
+    choice: Choice
 
 
 def load_scorer(folder: Path, views: str) -> Scorer:
@@ -50,13 +53,14 @@ def load_scorer(folder: Path, views: str) -> Scorer:
     chosen = find_views(views)
     run = load_run(folder)
     check_golden(run)
-    card = run.card
+    card, opened = run.card, open_engine(run)
     return Scorer(
         run,
-        model_key(card, views, DECODE_VERSION, card["engine"]),
-        make_engine(run.model, card["engine"]),
+        model_key(card, views, DECODE_VERSION, opened.choice.engine, opened.choice.precision),
+        opened.engine,
         Preparation(card["image_size"], preprocessing(card["backbone"]), chosen),
         views,
+        opened.choice,
     )
 
 

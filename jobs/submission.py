@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jobs.scoring import load_scorer, score_folder
+from jobs.scoring import Scorer, load_scorer, score_folder
 from jobs.submission_page import Scored, write_submission_page
 from jobs.summary import show_summary
 from jobs.versions import find_versions
@@ -65,8 +65,8 @@ def submit(request: Request) -> None:
                     "tta": request.tta,
                     "fill": request.fill,
                     "calibration": {"temperature": calibration.temperature, "clip": calibration.clip},
-                    "engine": scorer.run.card["engine"],
-                    "precision": scorer.run.card["precision"],
+                    "engine": scorer.choice.engine,
+                    "precision": scorer.choice.precision,
                 },
                 "versions": find_versions(),
             },
@@ -80,7 +80,7 @@ def submit(request: Request) -> None:
     if outcome == "written" or request.overwrite or not page_of(request.out).exists():
         scored = Scored(root, outcomes, submission, request.fill, new, seconds, request.command)
         write_submission_page(request.out, scorer, scored)
-    _show(request, scorer.run.card, outcome, new, submission.rows)
+    _show(request, scorer, outcome, new, submission.rows)
     rows, rejects = len(submission.rows), len(submission.rejects)
     print(f"{rows} rows, {rejects} rejects, {seconds:.1f} s, {new / seconds:.1f} pictures/s", flush=True)
 
@@ -95,7 +95,8 @@ def _compose(request: Request, outcomes: Sequence[Row], calibration: Calibration
         raise SubmissionError(f"{str(error).removesuffix('.')} ({name} {where}).") from None
 
 
-def _show(request: Request, card: dict, outcome: str, new: int, rows: Sequence[tuple[str, str]]) -> None:
+def _show(request: Request, scorer: Scorer, outcome: str, new: int, rows: Sequence[tuple[str, str]]) -> None:
+    card, choice = scorer.run.card, scorer.choice
     dogs = sum(float(label) >= 0.5 for _, label in rows)
     measured = (
         card["metrics"]["none" if request.tta == "none" else "flip"]
@@ -105,7 +106,10 @@ def _show(request: Request, card: dict, outcome: str, new: int, rows: Sequence[t
     rows_shown = (
         ("output", f"{request.out} ({outcome})"),
         ("page", str(page_of(request.out))),
-        ("run", f"{request.run.name}: {card['backbone']}, {card['recipe']}, engine {card['engine']}"),
+        (
+            "run",
+            f"{request.run.name}: {card['backbone']}, {card['recipe']}, engine {choice.engine} in {choice.precision}",
+        ),
         (
             "scored now",
             f"{new:,} of {len(request.entries):,}" + ("" if new == len(request.entries) else ", the rest before"),

@@ -65,7 +65,7 @@ def _page(out: Path, scorer: Scorer, scored: Scored) -> SubmissionPage:
         rejects=_rejects(scored.submission),
         command=scored.command,
         manifest=find_trio(out).manifest.read_text(encoding="utf-8"),
-        tables=[_calibration(calibration, card)],
+        tables=[_calibration(calibration, scorer)],
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         warnings=_warnings(scored, drift),
     )
@@ -121,12 +121,12 @@ def _rejects(submission: Submission) -> Table:
     return Table("Files without a score", ("file", "reason"), rows[:MOST_REJECTS], note=f"{note}.{more}")
 
 
-def _calibration(calibration: Calibration, card: dict) -> Table:
+def _calibration(calibration: Calibration, scorer: Scorer) -> Table:
     rows = [
         ("temperature", f"{calibration.temperature:.3f}"),
         ("clip", f"{calibration.clip:.3g}"),
-        ("engine, precision", f"{card['engine']}, {card['precision']}"),
-        ("model trained", str(card["trained_at"])),
+        ("engine, precision", f"{scorer.choice.engine}, {scorer.choice.precision}"),
+        ("model trained", str(scorer.run.card["trained_at"])),
     ]
     return Table("Scores", (), rows)
 

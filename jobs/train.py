@@ -14,9 +14,11 @@ from jobs.exclusion import read_exclusions
 from jobs.filling import Source
 from jobs.summary import show_summary
 from models import ModelError
-from models.backbones import find_backbone
+from models.backbones import check_mark, find_backbone
 from models.card import CARD, read_card
+from models.precision import check_engine, check_precision
 from models.recipes import RECIPES, check_recipe
+from pipeline.feature_space import parse_size
 from pipeline.files import resolve_folder
 from pipeline.split import parse_split
 
@@ -28,6 +30,8 @@ HELP = {
     "split": "train/validation/test: shares of 100 or counts",
     "exclude": "CSV with a column path: pictures to leave out of the training part, like a run's suspects.csv",
     "engine": "auto, openvino or tensorflow: what computes features and scores",
+    "precision": "auto, float32 or bfloat16: what they are computed in",
+    "features_limit": "disk that all kept features may take, like 20GB (default: half of what is free)",
 }
 
 
@@ -42,7 +46,9 @@ def main(
     split: Annotated[str, typer.Option(help=HELP["split"])] = "64/18/18",
     seed: Annotated[int, typer.Option(min=0, help="of the split, the weights and the order")] = 0,
     engine: Annotated[str, typer.Option(help=HELP["engine"])] = "auto",
+    precision: Annotated[str, typer.Option(help=HELP["precision"])] = "auto",
     cache: Annotated[Path, typer.Option(help="where features are kept")] = Path("cache"),
+    features_limit: Annotated[str | None, typer.Option(help=HELP["features_limit"])] = None,
     tensorboard: Annotated[Path | None, typer.Option(help="write TensorBoard logs there")] = None,
     if_missing: Annotated[bool, typer.Option("--if-missing", help="do nothing when the run exists")] = False,
     exclude: Annotated[Path | None, typer.Option(help=HELP["exclude"])] = None,
@@ -52,7 +58,10 @@ def main(
     choice = choose(data, run, recipe, backbone)
     check_recipe(choice.recipe)
     if choice.recipe != "scratch":
-        find_backbone(choice.backbone)
+        check_mark(find_backbone(choice.backbone), choice.recipe)
+    check_engine(engine)
+    check_precision(precision)
+    limit = None if features_limit is None else parse_size(features_limit)
     shares = parse_split(split)
     excluded = read_exclusions(exclude)
     folder = run_folder(choice.run)
@@ -64,7 +73,8 @@ def main(
 
     # Only now, with every option checked: TensorFlow takes seconds to import.
     start_tensorflow(verbose)
-    from jobs.training import Options, train
+    from jobs.run_card import Options
+    from jobs.training import train
 
     options = Options(
         data=folder_of_data,
@@ -76,7 +86,9 @@ def main(
         epochs=epochs,
         patience=patience,
         engine=engine,
+        precision=precision,
         cache=cache,
+        features_limit=limit,
         tensorboard=tensorboard,
         exclude=frozenset(excluded),
     )

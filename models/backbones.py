@@ -22,9 +22,12 @@ class Backbone:
     project began with) or 'pool' (mean and maximum over the
     picture, standardised, Dense 1: for backbones that end wide).
     `mark` names the first layer that fine-tuning trains: one tensor passes there, the layer's input. Where
-    that layer has no name of its own, `mark` names the layer before it and `mark_is_below` is set.
+    that layer has no name of its own, `mark` names the layer before it and `mark_is_below` is set. A backbone that
+    has no such place (its cells always hand on two tensors) has an empty mark, and can't be fine-tuned.
     `taps` are layers above the mark whose mean the pooled head sees beside the last layer's. `head_rate` is the
-    learning rate of the head on frozen features.
+    learning rate of the head on frozen features. `bfloat16` names the engines in which it is the faster precision
+    on CPUs that have it (docs/performance.md); none of them for networks that are not heavy on convolutions and
+    were not measured.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Backbone:
     mark_is_below: bool = False
     head_rate: float = 1e-3
     taps: tuple[str, ...] = ()
+    bfloat16: tuple[str, ...] = ("openvino", "tensorflow")
 
     @property
     def preprocess_input(self) -> Callable[[Any], Any]:
@@ -61,9 +65,16 @@ _ROWS = (
     Backbone("inceptionv3", "InceptionV3", "inception_v3", "mixed7", image_size=299, mark_is_below=True),
     Backbone("xception", "Xception", "xception", "block13_sepconv1_act", image_size=299),
     Backbone("densenet121", "DenseNet121", "densenet", "conv5_block1_0_bn"),
-    Backbone("mobilenet", "MobileNet", "mobilenet", "conv_dw_12"),
-    Backbone("mobilenetv2", "MobileNetV2", "mobilenet_v2", "block_13_expand", taps=("block_16_expand_relu",)),
-    Backbone("mobilenetv3large", "MobileNetV3Large", "mobilenet_v3", "expanded_conv_12/expand"),
+    Backbone("mobilenet", "MobileNet", "mobilenet", "conv_dw_12", bfloat16=()),
+    Backbone(
+        "mobilenetv2",
+        "MobileNetV2",
+        "mobilenet_v2",
+        "block_13_expand",
+        taps=("block_16_expand_relu",),
+        bfloat16=("openvino",),
+    ),
+    Backbone("mobilenetv3large", "MobileNetV3Large", "mobilenet_v3", "expanded_conv_12/expand", bfloat16=()),
     Backbone("efficientnetv2b0", "EfficientNetV2B0", "efficientnet_v2", "block6a_expand_conv"),
     Backbone("efficientnetv2s", "EfficientNetV2S", "efficientnet_v2", "block6a_expand_conv", image_size=384),
     Backbone("convnexttiny", "ConvNeXtTiny", "convnext", "convnext_tiny_downsampling_block_2"),
@@ -77,3 +88,12 @@ def find_backbone(name: str) -> Backbone:
     if name not in BACKBONES:
         raise ModelError(f"unknown backbone '{name}'; known are {', '.join(BACKBONES)}.")
     return BACKBONES[name]
+
+
+def check_mark(backbone: Backbone, recipe: str) -> None:
+    """Raise ModelError when `recipe` fine-tunes and the backbone has no place where a single tensor passes."""
+    if recipe == "finetune" and not backbone.mark:
+        raise ModelError(
+            f"backbone {backbone.name} can't be fine-tuned, since nowhere in it passes a single tensor; use "
+            "--recipe head, or another backbone."
+        )

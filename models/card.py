@@ -14,14 +14,17 @@ CARD_FORMAT = 1
 SEAL = "card_sha256"
 
 
-def model_key(card: dict[str, Any], views: str, decode_version: int, engine: str) -> str:
-    """SHA-256 over all that a raw score depends on: not metrics, not calibration."""
+def model_key(card: dict[str, Any], views: str, decode_version: int, engine: str, precision: str) -> str:
+    """SHA-256 over all that a raw score depends on: not metrics, not calibration.
+
+    `engine` and `precision` are those that compute here, which may be others than the card's.
+    """
     parts = {
         "weights": card["weights_sha256"],
         "backbone": card["backbone"],
         "classes": card["classes"],
         "image_size": card["image_size"],
-        "precision": card["precision"],
+        "precision": precision,
         "views": views,
         "decode_version": decode_version,
         "engine": engine,

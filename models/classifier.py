@@ -1,5 +1,8 @@
 """A backbone and its head as one flat network, and where to cut it."""
 
+import hashlib
+import re
+
 import numpy as np
 import tf_keras
 from tf_keras import layers
@@ -9,6 +12,7 @@ from models.backbones import Backbone
 # L2 of the pooled head's weights, on standardised features: without it the head is sure of far too much.
 POOLED_L2 = 0.015
 SMALLEST_DEVIATION = 0.02
+HEAD_LAYERS = ("flatten", "dropout", "dense", "pool", "standardise", "probability")
 
 
 def build_classifier(base: tf_keras.Model, backbone: Backbone) -> tf_keras.Model:
@@ -39,6 +43,11 @@ def build_classifier(base: tf_keras.Model, backbone: Backbone) -> tf_keras.Model
         features
     )
     return tf_keras.Model(base.input, output, name=f"{backbone.name}_classifier")
+
+
+def is_head(name: str) -> bool:
+    """Whether the layer of that name belongs to the head; the head computes in float32 in every precision."""
+    return name in HEAD_LAYERS or name.startswith("pool_")
 
 
 def standardise(model: tf_keras.Model, features: np.ndarray) -> None:
@@ -74,6 +83,17 @@ def cut(model: tf_keras.Model, mark: str, mark_is_below: bool = False) -> tuple[
         except ValueError:
             continue
     raise ValueError(f"{model.name} can't be cut at {mark}: more than one tensor passes there")
+
+
+def describe_network(network: tf_keras.Model) -> str:
+    """SHA-256 over the kinds, names and shapes of a network's layers: features of another cut are told by it.
+
+    Without the numbers that Keras appends to names, which depend on what else was built in the process.
+    """
+    words = [
+        f"{type(layer).__name__} {re.sub(r'_[0-9]+$', '', layer.name)} {layer.output_shape}" for layer in network.layers
+    ]
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()
 
 
 def freeze_below(model: tf_keras.Model, above: tf_keras.Model) -> None:

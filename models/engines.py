@@ -1,72 +1,121 @@
 """TensorFlow and OpenVINO behind one call: prepared pictures in, the network's outputs out.
 
-An engine has one fixed batch shape and pads what is smaller, so that a picture's outputs do not depend on
-how many others were left to score.
+An engine has one fixed batch shape and pads what is smaller, so that a picture's outputs do not depend on how many
+others were left to score. It works on several batches at a time; a picture's outputs are the same to the last
+bit in whichever place of whichever batch it stands (tests/test_engines.py).
 """
 
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from models import ModelError
+from models.conversion import compile_converted, convert
+from models.mixed import with_precision
+from models.precision import Choice, Machine, cpu_bfloat16
 
-ENGINES = ("openvino", "tensorflow")
-BATCH = 32
+# Of OpenVINO: several streams of small batches keep all cores busy while others decode.
+STREAM_BATCH = 4
+TENSORFLOW_BATCH = 32
+GPU_BATCH = 128
 
-# float32 (n, S, S, 3), n <= BATCH -> one float32 (n, ...) array for each of the network's outputs
-Engine = Callable[[np.ndarray], list[np.ndarray]]
-
-
-def choose_engine(asked: str = "auto") -> str:
-    """The engine by rule: TensorFlow where there is a GPU, OpenVINO on a CPU where it is installed.
-
-    Raises ModelError for an unknown engine, or when OpenVINO is asked for and not installed.
-    """
-    if asked == "auto":
-        has_gpu = bool(tf.config.list_physical_devices("GPU"))
-        return "tensorflow" if has_gpu or find_spec("openvino") is None else "openvino"
-    if asked not in ENGINES:
-        raise ModelError(f"unknown engine '{asked}'; known are {', '.join(ENGINES)}.")
-    if asked == "openvino" and find_spec("openvino") is None:
-        raise ModelError("OpenVINO is not installed; run make setup EXTRAS=cpu, or use --engine tensorflow.")
-    return asked
+Outputs = list[np.ndarray]  # one float32 (n, ...) array for each of the network's outputs
 
 
-def make_engine(model: tf_keras.Model, name: str) -> Engine:
-    """An engine of that name for `model`, in float32."""
-    run = _openvino(model) if name == "openvino" else _tensorflow(model)
-    return lambda images: _padded(run, images)
+class Engine(Protocol):
+    """`batch` pictures are computed at a time; `depth` batches may be under way."""
+
+    batch: int
+    depth: int
+
+    def flatten(self, images: tf.Tensor | np.ndarray) -> Any:
+        """A dataset's images (B, V, S, S, 3) as (B x V, S, S, 3), ready to be sliced for `start`; without a copy."""
+
+    def start(self, images: Any) -> Callable[[], Outputs]:
+        """Begin with float32 (n, S, S, 3), n <= batch; the answer waits for the outputs. At most `depth` at a time."""
 
 
-def _padded(run: Callable[[np.ndarray], list[np.ndarray]], images: np.ndarray) -> list[np.ndarray]:
-    count = len(images)
-    if count < BATCH:
-        images = np.concatenate([images, np.zeros((BATCH - count, *images.shape[1:]), images.dtype)])
-    return [output[:count] for output in run(images)]
+def this_machine() -> Machine:
+    """What the rule of models/precision.py needs to know of this machine."""
+    gpus = tf.config.list_physical_devices("GPU")
+    capability = None
+    if gpus:
+        details = tf.config.experimental.get_device_details(gpus[0])
+        capability = tuple(details.get("compute_capability", (0, 0)))
+    return Machine(cpu_bfloat16(), capability, find_spec("openvino") is not None)
 
 
-def _tensorflow(model: tf_keras.Model) -> Callable[[np.ndarray], list[np.ndarray]]:
-    compute = tf.function(lambda images: tf.nest.flatten(model(images, training=False)))
-    return lambda images: [output.numpy() for output in compute(tf.convert_to_tensor(images))]
+def make_engine(model: tf_keras.Model, choice: Choice) -> Engine:
+    """An engine for a float32 `model`. Raises conversion.EngineError when OpenVINO can't take it."""
+    if choice.engine == "openvino":
+        return OpenVINOEngine(compile_converted(convert(model, STREAM_BATCH), choice.precision))
+    return TensorFlowEngine(model, choice.precision)
 
 
-def _openvino(model: tf_keras.Model) -> Callable[[np.ndarray], list[np.ndarray]]:
-    import openvino
+class TensorFlowEngine:
+    """Keras' network as a compiled function, with XLA on a GPU."""
 
-    shape = (BATCH, *model.input_shape[1:])
-    compute = tf.function(lambda images: tf.nest.flatten(model(images, training=False)))
-    converted = openvino.convert_model(compute.get_concrete_function(tf.TensorSpec(shape, tf.float32)))
-    converted.reshape(list(shape))
-    options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-    request = openvino.Core().compile_model(converted, "CPU", options).create_infer_request()
+    depth = 2  # a GPU computes the next while the last is fetched
 
-    def run(images: np.ndarray) -> list[np.ndarray]:
-        results = request.infer([images], share_inputs=True)
-        # The request reuses its output memory at the next call.
-        return [np.array(results[index]) for index in range(len(results))]
+    def __init__(self, model: tf_keras.Model, precision: str) -> None:
+        on_gpu = bool(tf.config.list_physical_devices("GPU"))
+        self.batch = GPU_BATCH if on_gpu else TENSORFLOW_BATCH
+        network = model if precision == "float32" else with_precision(model, precision)
 
-    return run
+        @tf.function(jit_compile=on_gpu)
+        def compute(images: tf.Tensor) -> list[tf.Tensor]:
+            return [tf.cast(output, tf.float32) for output in tf.nest.flatten(network(images, training=False))]
+
+        self._compute = compute
+
+    def flatten(self, images: tf.Tensor | np.ndarray) -> tf.Tensor:
+        """A tensor, where it is: on the device after prefetch_to_device. See Engine."""
+        return tf.reshape(images, (-1, *images.shape[2:]))
+
+    def start(self, images: tf.Tensor) -> Callable[[], Outputs]:
+        """See Engine."""
+        count = images.shape[0]
+        if count < self.batch:
+            images = tf.pad(images, [[0, self.batch - count], *[[0, 0]] * (len(images.shape) - 1)])
+        outputs = self._compute(images)
+        return lambda: [output.numpy()[:count] for output in outputs]
+
+
+class OpenVINOEngine:
+    """A compiled network with a ring of infer requests."""
+
+    batch = STREAM_BATCH
+
+    def __init__(self, compiled: Any) -> None:
+        # One more than run at a time: a stream that is done finds its next batch waiting.
+        self.depth = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) + 1
+        self._requests = [compiled.create_infer_request() for _ in range(self.depth)]
+        # OpenVINO reads a batch where it lies: it must not be freed before the request is done.
+        self._inputs: list[np.ndarray | None] = [None] * self.depth
+        self._outputs = len(compiled.outputs)
+        self._next = 0
+
+    def flatten(self, images: tf.Tensor | np.ndarray) -> np.ndarray:
+        """A NumPy array that shares the tensor's memory. See Engine."""
+        return np.asarray(images).reshape(-1, *images.shape[2:])
+
+    def start(self, images: np.ndarray) -> Callable[[], Outputs]:
+        """See Engine."""
+        count, slot = len(images), self._next
+        self._next = (slot + 1) % self.depth
+        if count < self.batch:
+            images = np.concatenate([images, np.zeros((self.batch - count, *images.shape[1:]), images.dtype)])
+        request = self._requests[slot]
+        request.wait()  # at once, unless whoever started it gave up half-way
+        self._inputs[slot] = images
+        request.start_async([images], share_inputs=True)
+
+        def finish() -> Outputs:
+            request.wait()
+            # The request reuses its output memory at the next start.
+            return [np.array(request.get_output_tensor(index).data[:count]) for index in range(self._outputs)]
+
+        return finish

@@ -90,6 +90,7 @@ def _compile(network: tf_keras.Model, stage: Stage, steps: int) -> None:
             tf_keras.metrics.MeanMetricWrapper(_agreement, name="accuracy"),
             tf_keras.metrics.BinaryCrossentropy(name="log_loss"),
         ],
+        jit_compile=len(tf.config.list_physical_devices("GPU")) == 1,  # XLA
     )
 
 

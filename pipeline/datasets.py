@@ -5,17 +5,21 @@ picture that can't be read leaves the stream alone, before batching; its path do
 compares the paths that came out with those that went in knows which are missing.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import tensorflow as tf
 
-from pipeline.images import load
+from pipeline.images import decode, load, read_together
 from pipeline.reading import Limits, Reader, read_picture
 from pipeline.views import View, identity
 
-# Enough to keep two cores decoding while the network computes; more only holds more pictures in memory.
-READERS = tf.data.AUTOTUNE
+# Files that are read at once: entering Python for each of them would cost more than reading it does.
+READ_TOGETHER = 8
+# Batches that wait for the network: enough that it never waits itself; more would only take memory.
+WAITING = 3
 
 
 @dataclass(frozen=True)
@@ -49,16 +53,15 @@ def scoring_dataset(root: bytes, paths: Sequence[bytes], preparation: Preparatio
 
     No shuffle, no repeat; the last batch is smaller. Each element carries its path.
     """
-    dataset = tf.data.Dataset.from_tensor_slices(list(paths))
-    dataset = dataset.map(lambda path: (path, prepare(root, path, preparation)), num_parallel_calls=READERS)
-    return to_device(dataset.ignore_errors().batch(batch))
+    dataset = _pictures(root, tf.data.Dataset.from_tensor_slices((tf.constant(list(paths), tf.string),)), preparation)
+    return to_device(dataset.batch(batch))
 
 
 def evaluation_dataset(
     root: bytes, paths: Sequence[bytes], labels: Sequence[int], preparation: Preparation, batch: int
 ) -> tf.data.Dataset:
     """(images (B, S, S, 3) float32, labels (B, 1) float32) in the order given, of the first view."""
-    dataset = _labelled(root, paths, labels, preparation)
+    dataset = _pictures(root, _labelled(paths, labels), preparation).map(_without_path)
     return to_device(dataset.batch(batch))
 
 
@@ -75,29 +78,45 @@ def training_dataset(
 
     The order and the augmentation depend on `seed` and the epoch alone.
     """
-    dataset = tf.data.Dataset.from_tensor_slices((list(paths), list(labels)))
-    dataset = dataset.shuffle(len(paths), seed=seed, reshuffle_each_iteration=True)
-    dataset = dataset.map(
-        lambda path, label: _with_label(root, path, label, preparation), num_parallel_calls=READERS
-    ).ignore_errors()
+    dataset = _labelled(paths, labels).shuffle(len(paths), seed=seed, reshuffle_each_iteration=True)
+    dataset = _pictures(root, dataset, preparation).map(_without_path)
     if augment is not None:
         seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
         dataset = tf.data.Dataset.zip(dataset, seeds)
-        dataset = dataset.map(lambda item, pair: (augment(item[0], pair), item[1]), num_parallel_calls=READERS)
+        dataset = dataset.map(lambda item, pair: (augment(item[0], pair), item[1]), num_parallel_calls=decoders())
     return to_device(dataset.batch(batch))
 
 
-def _labelled(root: bytes, paths: Sequence[bytes], labels: Sequence[int], preparation: Preparation) -> tf.data.Dataset:
-    dataset = tf.data.Dataset.from_tensor_slices((list(paths), list(labels)))
-    return dataset.map(
-        lambda path, label: _with_label(root, path, label, preparation), num_parallel_calls=READERS
-    ).ignore_errors()
+def _labelled(paths: Sequence[bytes], labels: Sequence[int]) -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensor_slices((list(paths), np.array(labels, np.float32).reshape(-1, 1)))
 
 
-def _with_label(
-    root: bytes, path: tf.Tensor, label: tf.Tensor, preparation: Preparation
-) -> tuple[tf.Tensor, tf.Tensor]:
-    return prepare(root, path, preparation)[0], tf.cast(label, tf.float32)[tf.newaxis]
+def _without_path(path: tf.Tensor, label: tf.Tensor, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    return images[0], label
+
+
+def _pictures(root: bytes, dataset: tf.data.Dataset, preparation: Preparation) -> tf.data.Dataset:
+    """(path, *others) -> (path, *others, images (V, S, S, 3)), in order; elements that are no pictures are left out."""
+    others = len(dataset.element_spec)
+
+    # Nothing here branches on a tensor in Python; to have it translated all the same takes a second at each start.
+    @tf.autograph.experimental.do_not_convert
+    def read_some(*elements: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return *elements, *read_together(root, elements[0], preparation.limits, preparation.reader)
+
+    @tf.autograph.experimental.do_not_convert
+    def decode_one(*parts: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return *parts[:others], prepare_views(decode(*parts[others:]), preparation)
+
+    dataset = dataset.batch(READ_TOGETHER).map(read_some, num_parallel_calls=1).unbatch()
+    return dataset.map(decode_one, num_parallel_calls=decoders()).ignore_errors()
+
+
+def decoders() -> int:
+    """Threads that decode. Where the network computes on the CPU too, half as many as there are cores: decoding is
+    the smaller part by far, and more would take the cores from it."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores if tf.config.list_physical_devices("GPU") else max(1, cores // 2)
 
 
 def to_device(dataset: tf.data.Dataset) -> tf.data.Dataset:
@@ -105,6 +124,11 @@ def to_device(dataset: tf.data.Dataset) -> tf.data.Dataset:
 
     With more than one GPU the distribution strategy moves the batches, and prefetching to one would fight it.
     """
+    options = tf.data.Options()
+    # A pool of its own, and no operation spread over threads: the network's threads are left alone.
+    options.threading.private_threadpool_size = decoders() + 1
+    options.threading.max_intra_op_parallelism = 1
+    dataset = dataset.with_options(options)
     if len(tf.config.list_logical_devices("GPU")) == 1:
         return dataset.apply(tf.data.experimental.prefetch_to_device("/GPU:0"))
-    return dataset.prefetch(tf.data.AUTOTUNE)
+    return dataset.prefetch(WAITING)

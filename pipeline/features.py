@@ -39,12 +39,13 @@ class FeatureStore:
 
     One process at a time holds it; a second one waits. Use as a context manager: entering raises InputError when
     the folder can't be used. `forgotten` says in words what was found torn, damaged or of another version at
-    opening, and is computed again; it is empty when all was well.
+    opening, and is computed again; it is empty when all was well. `description` is what the key was made of.
     """
 
     def __init__(self, folder: Path, description: dict[str, Any], shape: Sequence[int]) -> None:
         self.folder = folder
         self.shape = tuple(int(side) for side in shape)
+        self.description = dict(description)
         self._description = {**description, "format": FORMAT, "shape": list(self.shape)}
         self._positions: dict[bytes, int] = {}
         self._count = 0  # rows in the files

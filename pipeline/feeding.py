@@ -1,7 +1,7 @@
 """Batches from stored features: what a network's upper part trains and is evaluated on."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -9,10 +9,21 @@ import tensorflow as tf
 from pipeline.datasets import to_device
 
 
+class Rows(Protocol):
+    """What features are read from: an array, or something that is indexed like one by its rows."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(rows, *features)."""
+
+    def __getitem__(self, rows: np.ndarray, /) -> np.ndarray:
+        """The features of `rows` (N,): float16 (N, *features)."""
+
+
 class Stored(NamedTuple):
     """Features of N pictures under several views, with labels: `arrays[v][rows[v][i]]` is view v of picture i."""
 
-    arrays: Sequence[np.ndarray]
+    arrays: Sequence[Rows]
     rows: Sequence[np.ndarray]
     labels: np.ndarray
 

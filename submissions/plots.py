@@ -1,6 +1,6 @@
 """Arrays in, plots out: one style, with colours that colour-blind people can tell apart."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,3 +64,33 @@ def draw_field(axes: Any, rows: Sequence[Any], field: str, label: str) -> None:
     axes.plot(best + 1, validation[best], "o", ms=12, mfc="none", color=ORANGE, label=f"kept: epoch {best + 1}")
     axes.set(xlabel="epoch", ylabel=label)
     axes.xaxis.get_major_locator().set_params(integer=True)
+
+
+def draw_bars(path: Path, groups: Mapping[str, Mapping[str, tuple[float, float, float]]], ours: str, unit: str) -> None:
+    """One panel a group of horizontal bars, each (low, middle, high) with its spread, as a PNG; `ours` stands out."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    with pyplot.rc_context(STYLE):
+        rows = -(-len(groups) // 2)
+        figure, places = pyplot.subplots(rows, 2, figsize=(10, 0.6 + 2.4 * rows), squeeze=False, layout="constrained")
+        for axes in places.flat[len(groups) :]:
+            axes.remove()
+        for axes, (title, bars) in zip(places.flat, groups.items(), strict=False):
+            names, values = list(bars), list(bars.values())
+            middles = [middle for _, middle, _ in values]
+            spread = [[middle - low for low, middle, _ in values], [high - middle for _, middle, high in values]]
+            colours = [ORANGE if name == ours else BLUE for name in names]
+            drawn = axes.barh(names, middles, xerr=spread, color=colours, error_kw={"ecolor": INK, "linewidth": 1})
+            axes.bar_label(drawn, [f"{middle:.3g}" for middle in middles], padding=6)
+            axes.invert_yaxis()
+            axes.grid(visible=False, axis="y")
+            axes.margins(x=0.15)
+            axes.set_title(title, fontsize=10)
+            axes.set_xlabel(unit)
+        aside = path.with_name(f".{path.name}")
+        figure.savefig(aside, format="png")
+        aside.replace(path)
+        pyplot.close(figure)

@@ -80,7 +80,8 @@ def test_every_kind_of_head_can_be_explained(name):
 @pytest.fixture(scope="module")
 def drawn_run(tmp_path_factory) -> Path:
     """The small network, trained on drawings for a few epochs."""
-    from jobs.training import Options, train
+    from jobs.run_card import Options
+    from jobs.training import train
     from pipeline.split import Split
 
     folder = tmp_path_factory.mktemp("drawn")
@@ -97,7 +98,9 @@ def drawn_run(tmp_path_factory) -> Path:
             epochs=12,
             patience=None,
             engine="tensorflow",
+            precision="float32",
             cache=folder / "cache",
+            features_limit=None,
             tensorboard=None,
         ),
     )

@@ -14,6 +14,9 @@ import pytest
 from tiny_runs import draw_pictures, save_tiny_run, submit_here
 
 from jobs import scoring
+from jobs.trust import Opened
+from models.engines import TensorFlowEngine
+from models.precision import Choice
 from pipeline import reading
 
 
@@ -255,16 +258,23 @@ def test_a_single_file_on_a_bad_sector_is_a_reject_that_is_tried_again(place, su
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_score_that_is_no_number_aborts_the_run(place, submit, monkeypatch, value):
-    def broken(model, name, *rest):
-        def run(images):
-            scores = np.full((len(images), 1), 0.5, np.float32)
-            scores[len(images) // 2] = value
-            return [scores]
+    class Broken(TensorFlowEngine):
+        def start(self, images):
+            finish = super().start(images)
 
-        return run
+            def wrong():
+                (scores,) = finish()
+                scores = np.array(scores)
+                scores[len(scores) // 2] = value
+                return [scores]
+
+            return wrong
+
+    def opened(run):
+        return Opened(Broken(run.model, "float32"), Choice("tensorflow", "float32", "broken"), {})
 
     with monkeypatch.context() as patch:
-        patch.setattr(scoring, "make_engine", broken)
+        patch.setattr(scoring, "open_engine", opened)
         ended = submit(fill=0.5)
     assert ended.code == 2
     assert "not a probability" in ended.errors and ".jpg" in ended.errors

@@ -1,0 +1,52 @@
+"""make bench: scoring side by side with others on the same files and weights; writes a page and a plot."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jobs.entry import VERBOSE, run, start_tensorflow
+from pipeline import InputError
+from pipeline.files import resolve_folder, scan
+
+
+def main(
+    photos: Annotated[Path, typer.Option(help="folder of photos")] = Path("data/train"),
+    pictures: Annotated[int, typer.Option(min=100, help="photos to score in each measurement")] = 1000,
+    rounds: Annotated[int, typer.Option(min=1, help="measurements of each, in alternating order")] = 3,
+    backbone: Annotated[list[str] | None, typer.Option(help="repeatable; default vgg16 and mobilenetv2")] = None,
+    memory: Annotated[str, typer.Option(help="numbers of files for time and memory")] = "1000,10000,100000",
+    out: Annotated[Path, typer.Option(help="page to write; the plot lies beside it")] = Path("docs/performance.md"),
+    verbose: Annotated[bool, VERBOSE] = False,
+) -> None:
+    """Measure scoring against stock Keras, OpenVINO and timm, memory, and time by number of files."""
+    sizes = _sizes(memory)
+    names = sorted(os.fsdecode(entry.path) for entry in scan(resolve_folder(photos)))
+    if len(names) < pictures:
+        raise InputError(f"{photos} has {len(names)} files, {pictures} are wanted; name another with --photos.")
+    start_tensorflow(verbose)
+    from jobs.bench_report import write_report
+    from jobs.bench_rounds import measure_growth, measure_scoring
+
+    # Beside the photos' file system when it can be: files are linked there, not copied.
+    with tempfile.TemporaryDirectory(prefix="pawscore-bench-") as place:
+        results = measure_scoring(Path(place), photos, names[:pictures], backbone or ["vgg16", "mobilenetv2"], rounds)
+        growth = measure_growth(Path(place), photos, names, sizes)
+    write_report(out, results, growth, pictures, rounds)
+    print(f"written: {out}", flush=True)
+
+
+def _sizes(text: str) -> list[int]:
+    try:
+        sizes = [int(word) for word in text.split(",") if word]
+    except ValueError:
+        sizes = [0]
+    if any(size < 1 for size in sizes):
+        raise InputError(f"'{text}' is no list of numbers of files for --memory; write it like 1000,10000.")
+    return sizes
+
+
+if __name__ == "__main__":
+    run(main)

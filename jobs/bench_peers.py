@@ -1,0 +1,187 @@
+"""What `make bench` compares with: each in a process of its own, `python -m jobs.bench_peers NAME RUN PHOTOS VIEWS`.
+
+Each takes the weights of the run and the files of the folder, warms up on some, and prints one JSON line: pictures
+and seconds from the first file read to the CSV closed. They are written as their makers' guides show them.
+"""
+
+import csv
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+BATCH = 32
+# Ours -> timm's name of the same network.
+TIMM = {"vgg16": "vgg16", "mobilenetv2": "mobilenetv2_100"}
+WARM = 64  # pictures, before the clock starts
+
+
+def keras(run: Path, photos: Path, views: str) -> tuple[int, float]:
+    """Stock Keras in float32: image_dataset_from_directory and predict."""
+    import tensorflow as tf
+    import tf_keras
+
+    from models.saved import load_run, preprocessing
+
+    loaded = load_run(run)
+    side, prepare = loaded.card["image_size"], preprocessing(loaded.card["backbone"])
+
+    def score(flip: bool, most: int | None = None) -> tuple[list[str], np.ndarray]:
+        files = tf_keras.utils.image_dataset_from_directory(
+            str(photos), labels=None, shuffle=False, image_size=(side, side), batch_size=BATCH
+        )
+        turned = files.map(lambda x: prepare(tf.image.flip_left_right(x) if flip else x)).prefetch(tf.data.AUTOTUNE)
+        return files.file_paths, loaded.model.predict(turned.take(most) if most else turned, verbose=0)
+
+    score(False, WARM // BATCH)
+    started = time.monotonic()
+    scores = [score(flip) for flip in ((False, True) if views == "flip" else (False,))]
+    return _write(photos, scores[0][0], np.mean([values for _, values in scores], axis=0)), time.monotonic() - started
+
+
+def openvino(run: Path, photos: Path, views: str) -> tuple[int, float]:
+    """A straight OpenVINO script: Pillow, one picture at a time, an AsyncInferQueue with the throughput hint."""
+    import openvino as ov
+    import tensorflow as tf
+    from PIL import Image
+
+    from models.saved import load_run, preprocessing
+
+    loaded = load_run(run)
+    side, prepare = loaded.card["image_size"], preprocessing(loaded.card["backbone"])
+    function = tf.function(lambda x: loaded.model(x, training=False))
+    concrete = function.get_concrete_function(tf.TensorSpec((1, side, side, 3), tf.float32))
+    network = ov.convert_model(concrete)
+    network.reshape([1, side, side, 3])
+    queue = ov.AsyncInferQueue(ov.Core().compile_model(network, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT"}))
+    names = sorted(path.name for path in photos.iterdir())
+    turns = (1, -1) if views == "flip" else (1,)
+
+    def score(names: list[str]) -> np.ndarray:
+        values = np.zeros((len(names), len(turns)))
+
+        def keep(request: Any, place: tuple[int, int]) -> None:
+            values[place] = request.get_output_tensor().data[0, 0]
+
+        queue.set_callback(keep)
+        for row, name in enumerate(names):
+            picture = Image.open(photos / name).convert("RGB").resize((side, side), Image.Resampling.BILINEAR)
+            pixels = np.asarray(picture, dtype=np.float32)
+            for column, turn in enumerate(turns):
+                # A copy, since preprocessing works in place.
+                queue.start_async(prepare(pixels[None, :, ::turn].copy()), (row, column))
+        queue.wait_all()
+        return values.mean(axis=1)
+
+    score(names[:WARM])
+    started = time.monotonic()
+    return _write(photos, names, score(names)), time.monotonic() - started
+
+
+def timm(run: Path, photos: Path, views: str) -> tuple[int, float]:
+    """timm and PyTorch: a DataLoader with two workers, channels last, bfloat16; random weights of the same network.
+
+    bfloat16 only where the processor has instructions for it: without them PyTorch emulates it, and is slower.
+    """
+    import timm as library
+    import torch
+    from PIL import Image
+    from torch.utils.data import DataLoader, Dataset
+
+    from models.precision import cpu_bfloat16
+
+    backbone = json.loads((run / "model.json").read_text())["backbone"]
+    model: Any = library.create_model(TIMM[backbone], pretrained=False, num_classes=1).eval()
+    model = model.to(memory_format=torch.channels_last)
+    prepare = library.data.create_transform(**library.data.resolve_model_data_config(model), is_training=False)
+    names = sorted(path.name for path in photos.iterdir())
+
+    class Photos(Dataset[Any]):
+        def __init__(self, names: list[str]) -> None:
+            self.names = names
+
+        def __len__(self) -> int:
+            return len(self.names)
+
+        def __getitem__(self, place: int) -> Any:
+            return prepare(Image.open(photos / self.names[place]).convert("RGB"))
+
+    def score(names: list[str]) -> np.ndarray:
+        values = []
+        kind = torch.bfloat16 if cpu_bfloat16() else torch.float32
+        with torch.inference_mode(), torch.autocast("cpu", kind, enabled=kind == torch.bfloat16):
+            for batch in DataLoader(Photos(names), batch_size=BATCH, num_workers=2):
+                pixels = batch.to(memory_format=torch.channels_last)
+                turned = [pixels, pixels.flip(3)] if views == "flip" else [pixels]
+                values.append(torch.stack([model(each).float().sigmoid() for each in turned]).mean(0))
+        return torch.cat(values).numpy()
+
+    score(names[:WARM])
+    started = time.monotonic()
+    return _write(photos, names, score(names)), time.monotonic() - started
+
+
+def engine(run: Path, photos: Path, views: str) -> tuple[int, float]:
+    """The run's own engine on prepared pictures in memory: the limit of what scoring can reach."""
+    from jobs.trust import open_engine
+    from models.predict import run_batches
+    from models.saved import load_run
+
+    loaded = load_run(run)
+    opened = open_engine(loaded)
+    side, count = loaded.card["image_size"], len(list(photos.iterdir()))
+    images = np.random.default_rng(0).uniform(-1, 1, (BATCH, 1, side, side, 3)).astype(np.float32)
+
+    def batches(pictures: int) -> Iterator[tuple[None, np.ndarray]]:
+        yield from ((None, images) for _ in range(-(-pictures // BATCH)))
+
+    list(run_batches(batches(WARM), opened.engine))
+    started = time.monotonic()
+    times = 2 if views == "flip" else 1
+    done = sum(len(outputs[0]) for _, outputs in run_batches(batches(count * times), opened.engine))
+    return done // times, time.monotonic() - started
+
+
+def decode(run: Path, photos: Path, views: str) -> tuple[int, float]:
+    """Pawscore's input pipeline without a network."""
+    from models.saved import preprocessing
+    from pipeline.datasets import Preparation, scoring_dataset
+    from pipeline.views import find_views
+
+    card = json.loads((run / "model.json").read_text())
+    preparation = Preparation(card["image_size"], preprocessing(card["backbone"]), find_views(views))
+    names = sorted(path.name.encode() for path in photos.iterdir())
+
+    def read(names: list[bytes]) -> int:
+        return sum(len(paths) for paths, _ in scoring_dataset(bytes(photos), names, preparation, BATCH))
+
+    read(names[:WARM])
+    started = time.monotonic()
+    return read(names), time.monotonic() - started
+
+
+def _write(photos: Path, names: list[str], values: np.ndarray) -> int:
+    with (photos.parent / "peer.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("id", "label"))
+        writer.writerows(
+            (Path(name).stem, f"{float(np.ravel(value)[0]):.7f}") for name, value in zip(names, values, strict=True)
+        )
+    return len(names)
+
+
+PEERS: dict[str, Callable[[Path, Path, str], tuple[int, float]]] = {
+    "keras": keras,
+    "openvino": openvino,
+    "timm": timm,
+    "engine": engine,
+    "decode": decode,
+}
+
+if __name__ == "__main__":
+    pictures, seconds = PEERS[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4])
+    print(json.dumps({"pictures": pictures, "seconds": seconds}))

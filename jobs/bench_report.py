@@ -1,0 +1,81 @@
+"""The page of `make bench`: medians, ratios to the same run's peers, and one plot."""
+
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from jobs.bench_rounds import DECODE, LIMIT, OURS, Grown, Measured
+from jobs.versions import find_versions
+from models.precision import cpu_bfloat16
+from submissions.plots import draw_bars
+
+WORDS = {
+    OURS: "Pawscore, files to CSV",
+    "keras": "stock Keras: image_dataset_from_directory and predict, float32",
+    "openvino": "straight OpenVINO script: Pillow and AsyncInferQueue",
+    "timm": "timm/PyTorch: DataLoader, channels last, bfloat16 where the processor has it",
+    LIMIT: "the engine alone on prepared pictures",
+    DECODE: "Pawscore's input pipeline alone",
+}
+SHORT = {
+    OURS: "Pawscore",
+    "keras": "stock Keras",
+    "openvino": "OpenVINO script",
+    "timm": "timm/PyTorch",
+    LIMIT: "engine alone",
+}
+
+
+def write_report(out: Path, results: list[Measured], growth: list[Grown], pictures: int, rounds: int) -> None:
+    """Write the page, and its plot beside it."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    plot = out.with_suffix(".png")
+    groups: dict[str, dict[str, tuple[float, float, float]]] = {}
+    for result in results:
+        if result.rates and result.name != DECODE:
+            bars = groups.setdefault(f"{result.backbone}, views {result.views}", {})
+            bars[SHORT[result.name]] = (min(result.rates), median(result.rates), max(result.rates))
+    draw_bars(plot, groups, SHORT[OURS], "photos/s")
+    lines = ["# Performance", "", "Written by `make bench`; every ratio is of medians of one run on one machine.", ""]
+    lines += [f"- {line}" for line in _machine(pictures, rounds)] + ["", f"![photos per second]({plot.name})", ""]
+    for backbone, views in dict.fromkeys((result.backbone, result.views) for result in results):
+        group = [result for result in results if (result.backbone, result.views) == (backbone, views)]
+        lines += [f"## {backbone}, views {views}", "", *_table(group), ""]
+    if growth:
+        lines += ["## Time and memory by number of files (MobileNetV2)", "", *_growth(growth), ""]
+    out.write_text("\n".join(lines), encoding="utf-8")
+
+
+def _machine(pictures: int, rounds: int) -> list[str]:
+    versions = find_versions()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return [
+        f"{datetime.now(UTC):%Y-%m-%d}; {cores} cores, {platform.machine()}, "
+        f"{cpu_bfloat16() or 'no'} bfloat16 instructions; {platform.system()}",
+        f"TensorFlow {versions['tensorflow']}, tf-keras {versions['tf-keras']}, OpenVINO {versions['openvino']}",
+        f"{pictures:,} photos (VGG16: a fifth), random weights; {rounds} alternating rounds; in brackets the extremes",
+    ]
+
+
+def _table(group: list[Measured]) -> list[str]:
+    ours = next(median(result.rates) for result in group if result.name == OURS)
+    lines = ["| | photos/s | Pawscore against it |", "|---|---|---|"]
+    for result in group:
+        if not result.rates:
+            lines.append(f"| {WORDS[result.name]} | absent: not installed | |")
+            continue
+        rate = median(result.rates)
+        spread = f"{min(result.rates):.1f} to {max(result.rates):.1f}"
+        lines.append(f"| {WORDS[result.name]} | {rate:.1f} ({spread}) | {ours / rate:.2f}x |")
+    return lines
+
+
+def _growth(growth: list[Grown]) -> list[str]:
+    lines = ["| files | seconds | photos/s | peak memory | against the line before |", "|---|---|---|---|---|"]
+    for before, grown in zip([None, *growth], growth, strict=False):
+        ratio = f"{grown.peak / before.peak:.2f}x" if before else ""
+        rate = grown.files / grown.seconds
+        lines.append(f"| {grown.files:,} | {grown.seconds:.1f} | {rate:.1f} | {grown.peak / 1e6:.0f} MB | {ratio} |")
+    return lines

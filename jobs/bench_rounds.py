@@ -1,0 +1,111 @@
+"""The measurements of `make bench`: every contestant a process of its own, in alternating order."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+from jobs.bench_runs import link, make_random_run
+from models.backbones import find_backbone
+
+ROOT = Path(__file__).parent.parent
+OURS, LIMIT, DECODE = "pawscore", "engine", "decode"
+# Contestant -> the package that it needs.
+PEERS = {"keras": "tf_keras", "openvino": "openvino", "timm": "timm", LIMIT: "openvino", DECODE: "tf_keras"}
+DONE = re.compile(r"(\d+) rows, \d+ rejects, ([\d.]+) s")
+
+
+class Measured(NamedTuple):
+    """Photos per second of one contestant, one number a round; none where its package is absent."""
+
+    backbone: str
+    views: str
+    name: str
+    rates: list[float]
+
+
+class Grown(NamedTuple):
+    """What scoring `files` files took: seconds, and the peak of resident memory in bytes."""
+
+    files: int
+    seconds: float
+    peak: int
+
+
+def measure_scoring(place: Path, photos: Path, names: list[str], backbones: list[str], rounds: int) -> list[Measured]:
+    """Photos per second of everyone, by backbone and views."""
+    results = []
+    for backbone in backbones:
+        # Convolution-heavy networks are ten times slower: a fifth of the photos is long enough.
+        count = len(names) // 5 if "tensorflow" in find_backbone(backbone).bfloat16 else len(names)
+        folder = place / f"photos-{backbone}" / "all"
+        link(photos, names, folder, count)
+        run = place / backbone
+        make_random_run(run, backbone, photos, names)
+        for views in ("none", "flip"):
+            rates = _rounds(run, folder, views, rounds)
+            results += [Measured(backbone, views, name, values) for name, values in rates.items()]
+    return results
+
+
+def _rounds(run: Path, folder: Path, views: str, rounds: int) -> dict[str, list[float]]:
+    rates: dict[str, list[float]] = {name: [] for name in (OURS, *PEERS)}
+    order = [name for name in rates if name == OURS or find_spec(PEERS[name])]
+    for number in range(rounds):
+        for name in order if number % 2 == 0 else order[::-1]:
+            rates[name].append(_rate(name, run, folder, views))
+            print(f"{run.name}, views {views}, {name}: {rates[name][-1]:.1f} photos/s", flush=True)
+    return rates
+
+
+def _rate(name: str, run: Path, folder: Path, views: str) -> float:
+    if name == OURS:
+        grown = _submit(run, folder, views)
+        return grown.files / grown.seconds
+    command = [sys.executable, "-m", "jobs.bench_peers", name, str(run), str(folder), views]
+    done = subprocess.run(command, cwd=ROOT, env=_quiet(), capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout.splitlines()[-1])
+    return told["pictures"] / told["seconds"]
+
+
+def _submit(run: Path, folder: Path, views: str) -> Grown:
+    """Score from nothing: the ledger of an earlier round goes first."""
+    for ledger in run.glob("scores.sqlite*"):
+        ledger.unlink()
+    out = run.parent / "scored.csv"
+    options = ["--run", run, "--images", folder, "--out", out, "--tta", views, "--overwrite"]
+    command = [sys.executable, "-m", "jobs.submit", *map(str, options)]
+    with (run.parent / "told.txt").open("w+") as told:
+        process = subprocess.Popen(command, cwd=ROOT, env=_quiet(), stdout=told, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        told.seek(0)
+        text = told.read()
+    found = DONE.search(text)
+    if process.returncode or found is None:
+        raise RuntimeError(f"scoring failed: {text[-500:]}")
+    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
+    return Grown(int(found[1]), float(found[2]), usage.ru_maxrss * unit)
+
+
+def _quiet() -> dict[str, str]:
+    return {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+def measure_growth(place: Path, photos: Path, names: list[str], sizes: list[int]) -> list[Grown]:
+    """Time and memory of scoring with MobileNetV2, by number of files."""
+    if not sizes:
+        return []
+    run = place / "growth"
+    make_random_run(run, "mobilenetv2", photos, names)
+    grown = []
+    for size in sizes:
+        folder = place / f"files{size}"
+        link(photos, names, folder, size)
+        grown.append(_submit(run, folder, "none"))
+        print(f"{size:,} files: {grown[-1].seconds:.1f} s, peak {grown[-1].peak / 1e6:.0f} MB", flush=True)
+    return grown

@@ -1,0 +1,59 @@
+"""A run for measurements: a network of random weights, which computes at the speed of any other."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import tf_keras
+
+from jobs.golden import golden_pictures
+from jobs.trust import trust
+from models.backbones import find_backbone
+from models.engines import this_machine
+from models.precision import choose
+from models.saved import build_network, save_run
+from pipeline.datasets import Preparation, scoring_dataset
+
+
+def make_random_run(folder: Path, backbone: str, photos: Path, names: list[str]) -> None:
+    """Save a run of `backbone` that chooses its engine and precision as a trained one does, compared on `photos`.
+
+    Its metrics and its calibration say nothing.
+    """
+    tf_keras.utils.set_random_seed(0)
+    row = find_backbone(backbone)
+    model = build_network(backbone, "head")
+    preparation = Preparation(row.image_size, row.preprocess_input)
+    batches = scoring_dataset(bytes(photos), [name.encode() for name in names[:64]], preparation, 32)
+    images = np.concatenate([batch.numpy()[:, 0] for _, batch in batches])
+    opened = trust(model, choose("auto", "auto", row.bfloat16, this_machine()), images)
+    golden = golden_pictures(backbone, row.image_size)
+    card = {
+        "backbone": backbone,
+        "recipe": "head",
+        "classes": ["cat", "dog"],
+        "engine": opened.choice.engine,
+        "precision": opened.choice.precision,
+        "agreement": opened.record,
+        "image_size": row.image_size,
+        "golden": np.asarray(model(golden, training=False))[:, 0].astype(float).tolist(),
+        "calibration": {name: {"temperature": 1.0, "clip": 0.0001} for name in ("none", "flip")},
+        "metrics": {name: {"accuracy": 0.5, "log_loss": 0.7, "pictures": 0} for name in ("none", "flip")},
+        "trained_at": "never",
+        "versions": {},
+    }
+    folder.mkdir(parents=True)
+    save_run(folder, model, card, golden)
+
+
+def link(photos: Path, names: list[str], folder: Path, count: int) -> None:
+    """Fill `folder` with `count` names for the photos: hard links where the disk allows, else copies."""
+    folder.mkdir(parents=True)
+    for number in range(count):
+        source = photos / names[number % len(names)]
+        target = folder / f"{number + 1}{source.suffix}"
+        try:
+            os.link(source, target)
+        except OSError:
+            shutil.copyfile(source, target)

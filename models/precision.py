@@ -1,0 +1,158 @@
+"""Which engine computes, and in which precision: by rule, never by a measurement at run time. No TensorFlow here.
+
+The rule reads the backbone's column, the CPU's flags, the GPU's generation and what is installed. It is applied
+once, when a run is trained; the run keeps the answer.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from models import ModelError
+
+ENGINES = ("openvino", "tensorflow")
+PRECISIONS = ("float32", "bfloat16")  # that can be asked for; 'float16' is the rule's for GPUs without bfloat16
+# A CPU with one of these multiplies bfloat16 several times as fast as float32 (docs/performance.md).
+BFLOAT16_FLAGS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16"}
+# NVIDIA's compute capability from which on tensor cores take the format.
+BFLOAT16_CAPABILITY, FLOAT16_CAPABILITY = (8, 0), (7, 0)
+
+
+class Machine(NamedTuple):
+    """What the rule needs to know: the CPU's bfloat16 instructions ('' for none), the compute capability of the GPU
+    (None without one) and whether OpenVINO is installed."""
+
+    cpu_bfloat16: str
+    gpu: tuple[int, int] | None
+    openvino: bool
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An engine and a precision, with the reasons in words."""
+
+    engine: str
+    precision: str
+    why: str
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether this is TensorFlow in float32, which every other engine is compared with."""
+        return (self.engine, self.precision) == ("tensorflow", "float32")
+
+    def __str__(self) -> str:
+        return f"engine {self.engine}, precision {self.precision} ({self.why})"
+
+
+def cpu_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """The name of this CPU's bfloat16 instructions, '' where there are none or the system does not say (macOS)."""
+    try:
+        lines = cpuinfo.read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    flags = next((line.split(":", 1)[1].split() for line in lines if line.startswith("flags")), [])
+    return next((name for flag, name in BFLOAT16_FLAGS.items() if flag in flags), "")
+
+
+def check_engine(asked: str) -> None:
+    """Raise ModelError for an engine that is not known; 'auto' is."""
+    if asked not in ("auto", *ENGINES):
+        raise ModelError(f"unknown engine '{asked}'; known are auto, {', '.join(ENGINES)}.")
+
+
+def check_precision(asked: str) -> None:
+    """Raise ModelError for a precision that is not known; 'auto' is."""
+    if asked not in ("auto", *PRECISIONS):
+        raise ModelError(f"unknown precision '{asked}'; known are auto, {', '.join(PRECISIONS)}.")
+
+
+def choose(engine: str, precision: str, column: Iterable[str], machine: Machine) -> Choice:
+    """The engine and precision of a new run. Either can be 'auto'; what is asked for overrules the rule.
+
+    `column` is the backbone's: the engines in which bfloat16 is faster on CPUs that have it. Where bfloat16 is
+    asked for and the machine has none, the answer is float32. Raises ModelError for unknown words, and when OpenVINO
+    is asked for and not installed.
+    """
+    check_engine(engine)
+    check_precision(precision)
+    if engine == "openvino" and not machine.openvino:
+        raise ModelError("OpenVINO is not installed; run make setup EXTRAS=cpu, or use --engine tensorflow.")
+    reasons = []
+    if engine == "auto":
+        engine, why = _rule_of_engine(machine)
+        reasons.append(why)
+    if precision == "auto":
+        precision, why = _rule_of_precision(engine, column, machine)
+        reasons.append(why)
+    else:
+        precision, why = _available(engine, precision, machine)
+        reasons.append(why or "as asked")
+    return Choice(engine, precision, "; ".join(reasons))
+
+
+def tail_precision(choice: Choice, column: Iterable[str], machine: Machine) -> str:
+    """What the layers above the mark are trained in, which TensorFlow does whatever computes the features.
+
+    Never float16: its gradients would need to be scaled.
+    """
+    is_faster = machine.gpu is not None or "tensorflow" in column
+    return "bfloat16" if choice.precision == "bfloat16" and is_faster else "float32"
+
+
+def reopen(engine: str, precision: str, machine: Machine) -> tuple[Choice, str]:
+    """What computes a run that was made with `engine` and `precision`, here; and a sentence where it is not the same.
+
+    The run's own choice stands as far as the machine can follow it. A score is kept under what computed it. Raises
+    ModelError for an engine or a precision that no run has.
+    """
+    if engine not in ENGINES or precision not in (*PRECISIONS, "float16"):
+        raise ModelError(f"the run asks for engine '{engine}' in '{precision}', which do not exist; train it again.")
+    changes = []
+    if engine == "openvino" and not machine.openvino:
+        engine = "tensorflow"
+        changes.append("OpenVINO is not installed: TensorFlow computes instead")
+    precision, why = _available(engine, precision, machine)
+    if why:
+        changes.append(f"{why}: float32 instead of the run's precision")
+    return Choice(engine, precision, "as the run was made"), "; ".join(changes)
+
+
+def _rule_of_engine(machine: Machine) -> tuple[str, str]:
+    if machine.gpu is not None:
+        return "tensorflow", "a GPU is there"
+    if machine.openvino:
+        return "openvino", "fastest on CPUs"
+    return "tensorflow", "OpenVINO is not installed"
+
+
+def _rule_of_precision(engine: str, column: Iterable[str], machine: Machine) -> tuple[str, str]:
+    column = tuple(column)
+    if not column:
+        return "float32", "bfloat16 is no faster for this network"
+    if engine == "tensorflow" and machine.gpu is not None:
+        return _best_of_gpu(machine.gpu)
+    if not machine.cpu_bfloat16:
+        return "float32", "this CPU has no bfloat16"
+    if engine not in column:
+        return "float32", f"bfloat16 is no faster for this network in {engine}"
+    return "bfloat16", f"this CPU has {machine.cpu_bfloat16}"
+
+
+def _best_of_gpu(capability: tuple[int, int]) -> tuple[str, str]:
+    words = f"GPU of compute capability {capability[0]}.{capability[1]}"
+    if capability >= BFLOAT16_CAPABILITY:
+        return "bfloat16", words
+    return ("float16" if capability >= FLOAT16_CAPABILITY else "float32"), words
+
+
+def _available(engine: str, precision: str, machine: Machine) -> tuple[str, str]:
+    """`precision` where `engine` can compute it on this machine, else float32 and the reason."""
+    if precision == "float32":
+        return precision, ""
+    on_gpu = engine == "tensorflow" and machine.gpu is not None
+    if precision == "bfloat16":
+        has_it = machine.gpu >= BFLOAT16_CAPABILITY if on_gpu and machine.gpu else bool(machine.cpu_bfloat16)
+    else:
+        has_it = bool(on_gpu and machine.gpu and machine.gpu >= FLOAT16_CAPABILITY)
+    return (precision, "") if has_it else ("float32", f"this {'GPU' if on_gpu else 'CPU'} has no {precision}")

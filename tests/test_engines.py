@@ -1,0 +1,155 @@
+"""Engines give one picture one answer, wherever it stands; they are chosen by rule and trusted where they agree."""
+
+import numpy as np
+import pytest
+import tf_keras
+from tiny_runs import save_tiny_run
+
+from jobs import trust
+from models import ModelError
+from models.agreement import compare
+from models.conversion import ConvertedFolder, EngineError, convert
+from models.engines import OpenVINOEngine, make_engine
+from models.mixed import with_precision
+from models.precision import Choice, Machine, choose, cpu_bfloat16, reopen
+from models.predict import run_batches, run_views
+from models.saved import build_network, load_run
+
+EXACT = Choice("tensorflow", "float32", "")
+OPENVINO = Choice("openvino", "float32", "")
+AMX, PLAIN = Machine("AMX", None, True), Machine("", None, True)
+BOTH = ("openvino", "tensorflow")
+
+
+@pytest.fixture(scope="module")
+def network():
+    tf_keras.utils.set_random_seed(2)
+    return build_network("scratch", "scratch")
+
+
+@pytest.fixture(scope="module")
+def images(network):
+    side = network.input_shape[1]
+    return np.random.default_rng(0).uniform(0, 255, (37, 2, side, side, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize("choice", [EXACT, OPENVINO], ids=lambda choice: choice.engine)
+def test_a_picture_gets_the_same_bytes_in_every_place_of_every_batch(network, images, choice):
+    engine = make_engine(network, choice)
+    whole = run_views(engine, images)[0]
+    alone = np.concatenate([run_views(engine, images[row : row + 1])[0] for row in (0, 5, 36)])
+    assert whole.shape == (37, 2, 1) and whole.dtype == np.float32
+    assert np.array_equal(alone, whole[[0, 5, 36]])
+    turned = run_views(engine, images[::-1].copy())[0]
+    assert np.array_equal(turned[::-1], whole)
+
+
+def test_openvino_agrees_with_tensorflow_and_batches_keep_their_names(network, images):
+    exact = run_views(make_engine(network, EXACT), images)[0]
+    engine = make_engine(network, OPENVINO)
+    batches = [("a", images[:20]), ("b", images[20:21]), ("c", images[21:])]
+    done = list(run_batches(batches, engine))
+    assert [name for name, _ in done] == ["a", "b", "c"]
+    np.testing.assert_allclose(np.concatenate([outputs[0] for _, outputs in done]), exact, atol=1e-4)
+
+
+def test_a_walk_that_was_given_up_half_way_spoils_no_later_answer(network, images):
+    engine = make_engine(network, OPENVINO)
+    expected = run_views(engine, images)[0]
+    walk = run_batches([(0, images[:8]), (1, images[8:])], engine)
+    next(walk)
+    walk.close()
+    assert np.array_equal(run_views(engine, images)[0], expected)
+
+
+def test_bfloat16_keeps_weights_outputs_and_head_in_float32(network, images):
+    mixed = with_precision(network, "bfloat16")
+    assert {weight.dtype.name for weight in mixed.weights} == {"float32"}
+    assert mixed.output.dtype == "float32"
+    exact, rounded = network(images[:, 0]).numpy(), mixed(images[:, 0]).numpy()
+    assert 0 < np.abs(exact - rounded).mean() < 0.05
+
+
+def test_the_rule_reads_the_processor_the_column_and_what_is_installed():
+    assert choose("auto", "auto", BOTH, AMX).precision == "bfloat16"
+    assert choose("auto", "auto", BOTH, PLAIN).precision == "float32"
+    assert choose("auto", "auto", ("openvino",), AMX._replace(openvino=False)).precision == "float32"
+    assert choose("auto", "auto", BOTH, PLAIN._replace(gpu=(8, 0))).engine == "tensorflow"
+    assert choose("auto", "auto", BOTH, PLAIN._replace(gpu=(7, 5))).precision == "float16"
+    assert choose("tensorflow", "bfloat16", (), AMX).precision == "bfloat16"
+    refused = choose("auto", "bfloat16", BOTH, PLAIN)
+    assert refused.precision == "float32" and "no bfloat16" in str(refused)
+    with pytest.raises(ModelError, match="not installed"):
+        choose("openvino", "auto", BOTH, PLAIN._replace(openvino=False))
+
+
+def test_a_run_from_another_machine_falls_back_with_a_sentence():
+    assert reopen("openvino", "bfloat16", AMX) == (Choice("openvino", "bfloat16", "as the run was made"), "")
+    choice, why = reopen("openvino", "bfloat16", PLAIN._replace(openvino=False))
+    assert (choice.engine, choice.precision) == ("tensorflow", "float32")
+    assert "OpenVINO is not installed" in why and "no bfloat16" in why
+
+
+def test_the_flags_of_the_processor_are_read_whole_words(tmp_path):
+    file = tmp_path / "cpuinfo"
+    file.write_text("processor : 0\nflags : fpu avx512_bf16x amx_tile\n")
+    assert cpu_bfloat16(file) == ""
+    file.write_text("processor : 0\nflags : fpu avx512_bf16 amx_tile\n")
+    assert cpu_bfloat16(file) == "AVX512-BF16"
+    assert cpu_bfloat16(tmp_path / "none") == ""
+
+
+def test_agreement_forgives_the_undecided_and_never_what_is_no_number():
+    exact = np.array([0.1, 0.9, 0.495, 0.2])
+    assert compare(np.array([0.1, 0.9, 0.505, 0.2]), exact).holds
+    assert compare(np.array([0.1, 0.95, 0.495, 0.2]), exact).holds is False  # the mean
+    assert compare(np.array([0.1, 0.9, 0.495, np.nan]), exact).holds is False
+    many = np.full(1000, 0.4)
+    wrong = many.copy()
+    wrong[0] = 0.6
+    assert compare(wrong, many).mean < 0.005 and not compare(wrong, many).holds
+
+
+def test_an_engine_that_disagrees_is_replaced_by_tensorflow_in_one_line(network, images, capsys, monkeypatch):
+    class Wrong(OpenVINOEngine):
+        def start(self, images):
+            finish = super().start(images)
+            return lambda: [1 - output for output in finish()]
+
+    right = make_engine(network, OPENVINO)
+    monkeypatch.setattr(trust, "make_engine", lambda *_: right)
+    assert trust.trust(network, OPENVINO, images[:, 0]).choice.engine == "openvino"
+    right.__class__ = Wrong
+    opened = trust.trust(network, OPENVINO, images[:, 0])
+    assert opened.choice.engine == "tensorflow" and opened.record == {}
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_what_openvino_can_not_take_runs_in_tensorflow(network, images, capsys, monkeypatch):
+    def fails(*_):
+        raise EngineError("no such operation")
+
+    monkeypatch.setattr(trust, "make_engine", fails)
+    assert trust.trust(network, OPENVINO, images[:, 0]).choice.engine == "tensorflow"
+    assert "no such operation" in capsys.readouterr().out
+
+
+def test_a_torn_converted_network_is_never_loaded(network, tmp_path):
+    kept = ConvertedFolder(tmp_path / "openvino", "key", 4)
+    assert kept.load() is None
+    kept.save(convert(network, 4))
+    assert kept.load() is not None
+    assert ConvertedFolder(tmp_path / "openvino", "other key", 4).load() is None
+    (weights,) = (tmp_path / "openvino").glob("*/model.bin")
+    data = bytearray(weights.read_bytes())
+    data[len(data) // 2] ^= 1
+    weights.write_bytes(data)
+    assert kept.load() is None
+
+
+def test_a_run_whose_pictures_are_gone_is_scored_by_tensorflow(tmp_path, capsys):
+    save_tiny_run(tmp_path / "run", engine="openvino")
+    assert trust.open_engine(load_run(tmp_path / "run")).choice == Choice(
+        "tensorflow", "float32", "there are no held-out pictures to compare openvino on"
+    )
+    assert "no held-out pictures" in capsys.readouterr().out
