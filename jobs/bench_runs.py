@@ -24,11 +24,11 @@ def make_random_run(folder: Path, backbone: str, photos: Path, names: list[str])
     tf_keras.utils.set_random_seed(0)
     row = find_backbone(backbone)
     model = build_network(backbone, "head")
-    preparation = Preparation(row.image_size, row.preprocess_input)
+    preparation = Preparation(row.sides[0], row.preprocess_input)
     batches = scoring_dataset(bytes(photos), [name.encode() for name in names[:64]], preparation, 32)
     images = np.concatenate([batch.numpy()[:, 0] for _, batch in batches])
     opened = trust(model, choose("auto", "auto", row.bfloat16, this_machine()), images)
-    golden = golden_pictures(backbone, row.image_size)
+    golden = golden_pictures(backbone, row.sides[0])
     card = {
         "backbone": backbone,
         "recipe": "head",
@@ -36,7 +36,7 @@ def make_random_run(folder: Path, backbone: str, photos: Path, names: list[str])
         "engine": opened.choice.engine,
         "precision": opened.choice.precision,
         "agreement": opened.record,
-        "image_size": row.image_size,
+        "image_size": row.sides[0],
         "golden": np.asarray(model(golden, training=False))[:, 0].astype(float).tolist(),
         "calibration": {name: {"temperature": 1.0, "clip": 0.0001} for name in ("none", "flip")},
         "metrics": {name: {"accuracy": 0.5, "log_loss": 0.7, "pictures": 0} for name in ("none", "flip")},

@@ -1,5 +1,6 @@
 """Fill feature stores: run a frozen base over every picture that has no stored features yet."""
 
+import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -14,7 +15,6 @@ from tqdm import tqdm
 
 from jobs.base_outputs import Batches, base_outputs, recomputed
 from jobs.recomputing import Features
-from models.classifier import describe_network
 from models.precision import Choice
 from models.predict import pictures_per_batch
 from pipeline import InputError
@@ -35,7 +35,20 @@ class Picture(NamedTuple):
     label: int
 
 
-Group = tuple[Sequence[Picture], Sequence[str]]  # pictures, and the views that are wanted of them
+class Cut(NamedTuple):
+    """A network with one output, and what makes that in words (classifier.describe_network)."""
+
+    network: tf_keras.Model
+    description: str
+
+
+class Group(NamedTuple):
+    """Pictures, the views that are wanted of them, the cuts, and the network that has an output for each of these."""
+
+    pictures: Sequence[Picture]
+    views: Sequence[str]
+    cuts: Sequence[str]
+    below: tf_keras.Model
 
 
 @dataclass(frozen=True)
@@ -58,49 +71,37 @@ class Source:
         return iter(scoring_dataset(self.root, paths, preparation, pictures_per_batch(len(views))))
 
     def open_store(self, cut: str, view: str, network: str, shape: Iterable[int]) -> FeatureStore:
-        """The store for the outputs of `network` (see classifier.describe_network) at `cut`."""
+        """The store for the outputs of a network (described by classifier.describe_network) at `cut`."""
         kind = {**self.identity, "cut": cut, "network": network, "view": view, "decode_version": DECODE_VERSION}
         kind |= {"engine": self.choice.engine, "precision": self.choice.precision}
         kind |= {"image_size": self.preparation.image_size}
         return FeatureStore(store_folder(self.cache, kind), kind, tuple(shape))
 
 
-def extract(
-    source: Source, groups: Sequence[Group], below: tf_keras.Model, cuts: Sequence[str], stack: ExitStack
-) -> dict[Key, Features]:
+def extract(source: Source, groups: Sequence[Group], cuts: Mapping[str, Cut], stack: ExitStack) -> dict[Key, Features]:
     """Features by (cut, view), open until `stack` closes, of the readable pictures of each group.
 
-    `below` has one output for each of `cuts`. A picture that can't be decoded is missing from all of them. What the
-    limit leaves no room for is computed again whenever it is read. Raises models.conversion.EngineError.
+    A picture that can't be decoded is missing from all of them. What the limit leaves no room for is computed again
+    whenever it is read. Raises models.conversion.EngineError.
     """
-    views = list(dict.fromkeys(view for _, views in groups for view in views))
-    features = _open(source, below, cuts, views, stack)
+    keys = dict.fromkeys((cut, view) for group in groups for view in group.views for cut in group.cuts)
+    features = {key: _open(source, cuts[key[0]], key, stack) for key in keys}
     wanted: dict[Key, set[bytes]] = {key: set() for key in features}
-    for pictures, of_group in groups:
-        for cut in cuts:
-            for view in of_group:
-                wanted[cut, view] |= features[cut, view].missing(picture.digest for picture in pictures)
+    for group in groups:
+        for key in itertools.product(group.cuts, group.views):
+            wanted[key] |= features[key].missing(picture.digest for picture in group.pictures)
     if any(wanted.values()):
         room = _plan(source, features, wanted)
-        for pictures, of_group in groups:
-            mine = {key: features[key] for key in features if key[1] in of_group}
-            _fill(source, below, cuts, of_group, pictures, mine, room)
+        for group in groups:
+            _fill(source, group, features, room)
     return features
 
 
-def _open(
-    source: Source, below: tf_keras.Model, cuts: Sequence[str], views: Sequence[str], stack: ExitStack
-) -> dict[Key, Features]:
-    features = {}
-    for cut, tensor in zip(cuts, below.outputs, strict=True):
-        network = tf_keras.Model(below.input, tensor)
-        for view in views:
-            store = stack.enter_context(source.open_store(cut, view, describe_network(network), tensor.shape[1:]))
-            if store.forgotten:
-                print(f"the feature store {store.folder} {store.forgotten}.", flush=True)
-            compute = recomputed(network, source.choice, partial(source.batches, views=(view,)))
-            features[cut, view] = Features(store, compute)
-    return features
+def _open(source: Source, cut: Cut, key: Key, stack: ExitStack) -> Features:
+    store = stack.enter_context(source.open_store(*key, cut.description, cut.network.output_shape[1:]))
+    if store.forgotten:
+        print(f"the feature store {store.folder} {store.forgotten}.", flush=True)
+    return Features(store, recomputed(cut.network, source.choice, partial(source.batches, views=key[1:])))
 
 
 def _plan(source: Source, features: Mapping[Key, Features], wanted: Mapping[Key, set[bytes]]) -> dict[Key, int]:
@@ -123,29 +124,24 @@ def _plan(source: Source, features: Mapping[Key, Features], wanted: Mapping[Key,
     return room
 
 
-def _fill(
-    source: Source,
-    below: tf_keras.Model,
-    cuts: Sequence[str],
-    views: Sequence[str],
-    pictures: Sequence[Picture],
-    features: Mapping[Key, Features],
-    room: dict[Key, int],
-) -> None:
-    """Compute and keep what `features` lack of `pictures` while there is `room`; only look whether others decode."""
-    digests = _lacking(pictures, features)
+def _fill(source: Source, group: Group, every: Mapping[Key, Features], room: dict[Key, int]) -> None:
+    """Compute and keep what is lacking of a group while there is `room`; only look whether others decode."""
+    features = {key: every[key] for key in itertools.product(group.cuts, group.views)}
+    digests = _lacking(group.pictures, features)
+    if not digests:
+        return
     most = max(room[key] for key in features)
     computed, looked_at = list(digests)[:most], list(digests)[most:]
     decoded: dict[bytes, bytes] = {}
     with tqdm(total=len(digests), desc="features", unit="picture", leave=False, disable=None) as bar:
-        for paths, outputs in base_outputs(below, source.choice, source.batches(computed, views)):
+        for paths, outputs in base_outputs(group.below, source.choice, source.batches(computed, group.views)):
             batch = [digests[path] for path in paths]
-            for cut, output in zip(cuts, outputs, strict=True):
-                for index, view in enumerate(views):
+            for cut, output in zip(group.cuts, outputs, strict=True):
+                for index, view in enumerate(group.views):
                     _append(features[cut, view].store, batch, output[:, index], room, (cut, view))
             decoded.update(zip(batch, paths, strict=True))
             bar.update(len(batch))
-        for names, _ in source.batches(looked_at, views[:1]):
+        for names, _ in source.batches(looked_at, group.views[:1]):
             decoded.update((digests[path], path) for path in names.numpy().tolist())
             bar.update(len(names))
     for each in features.values():

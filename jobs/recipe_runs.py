@@ -1,7 +1,7 @@
 """The recipes that train on stored features: which pictures go through which network, in which stages."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any
@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from jobs.extraction import Key, Picture, Source, extract
+from jobs.extraction import Source
 from jobs.golden import golden_pictures
-from jobs.recomputing import Features
+from jobs.material import Material, extract_material
 from jobs.stages import EVALUATION_BATCH, Settings, Trained
 from jobs.training_set import TrainingSet
 from models.backbones import Backbone
@@ -21,9 +21,13 @@ from models.engines import this_machine
 from models.history import EpochRow
 from models.mixed import joined, with_precision
 from models.precision import tail_precision
-from models.recipes import MIRROR_VIEWS, Stage, finetune_stage, finetune_views, head_stage, head_views
+from models.recipes import Stage, finetune_stage, finetune_views, head_stage, head_views
+from models.scales import at_sides
+from models.second_order import plain_columns
 from models.training import run_stage
-from pipeline.feeding import Stored, ordered_batches, shuffled_batches
+from pipeline.feeding import ordered_batches, shuffled_batches
+
+BLOCK = 1024  # pictures at once, where all of them are gone through
 
 
 def train_on_features(
@@ -35,81 +39,68 @@ def train_on_features(
     settings: Settings,
 ) -> Trained:
     """Recipes 'head' and 'finetune': the base runs once over every picture, the stages train on what it gave."""
-    model = build_classifier(base, backbone)
-    below_head, head = cut(model, head_mark(backbone))
+    network = build_classifier(base, backbone)
+    below, head = cut(network, head_mark(backbone))
+    cuts, views = ["head"], head_views(backbone)
+    if recipe == "finetune":
+        below = join_outputs(below, cut(network, backbone.mark, backbone.mark_is_below)[0])
+        cuts, views = ["head", "mark"], finetune_views(backbone)
     with ExitStack() as stack:
-        if recipe == "head":
-            stores = _extract(training_set, source, below_head, ["head"], head_views(backbone), stack)
-        else:
-            below_mark, _ = cut(model, backbone.mark, backbone.mark_is_below)
-            both = join_outputs(below_mark, below_head)
-            stores = _extract(training_set, source, both, ["mark", "head"], finetune_views(backbone), stack)
-        if backbone.head == "pool":
-            standardise(model, _training_features(training_set, stores, head_views(backbone)))
-        freeze_below(model, head)
-        history, stages = _train_stage(
-            training_set, stores, "head", head_views(backbone), head, head_stage(backbone), settings
-        )
-        top, top_cut = head, "head"
+        material = extract_material(training_set, source, below, cuts, views, backbone.sides, stack)
+        stages = [_train_head(material, network, head, backbone, settings)]
+        top = head
         if recipe == "finetune":
-            precision = tail_precision(source.choice, backbone.bfloat16, this_machine())
-            tuned = with_precision(model, precision)
-            below_mark, top = cut(tuned, backbone.mark, backbone.mark_is_below)
-            top_cut = "mark"
-            freeze_below(tuned, top)
-            rows, more = _train_stage(
-                training_set,
-                stores,
-                "mark",
-                finetune_views(backbone),
-                top,
-                finetune_stage(backbone),
-                settings,
-            )
-            history, stages = history + rows, stages + more
-            pictures = golden_pictures(backbone.name, backbone.image_size)
-            model = joined(tuned, below_mark, top, pictures, precision)
-        held_out = _score_features(training_set, stores, top_cut, head_views(backbone), top)
-        kept = stores["head", "identity"].store.description
-    return Trained(model, history, stages, held_out, kept)
+            network, top, tuned = _fine_tune(material, network, backbone, source, settings)
+            stages.append(tuned)
+        held_out = _score(material, cuts[-1], head_views(backbone), top)
+        kept = material.stores["head", "identity"].store.description
+    history = [row for rows, _ in stages for row in rows]
+    told = [settled for _, settled in stages]
+    return Trained(at_sides(network, backbone.sides), history, told, held_out, kept, plain_columns(network))
 
 
-def _training_features(training_set: TrainingSet, stores: dict[Key, Features], views: Sequence[str]) -> np.ndarray:
-    stored = _stored(stores, "head", views, training_set.parts["train"])
-    return np.concatenate([array[rows] for array, rows in zip(stored.arrays, stored.rows, strict=True)])
+StageRun = tuple[list[EpochRow], dict[str, Any]]
 
 
-def _extract(
-    training_set: TrainingSet,
-    source: Source,
-    below: tf_keras.Model,
-    cuts: list[str],
-    views: tuple[str, ...],
-    stack: ExitStack,
-) -> dict[Key, Features]:
-    held_out_views = [view for view in MIRROR_VIEWS if view in views]
-    groups = [(training_set.parts["train"], views), (training_set.held_out(), held_out_views)]
-    stores = extract(source, groups, below, cuts, stack)
-    missing = set()
-    for pictures, wanted in groups:
-        digests = {picture.digest for picture in pictures}
-        missing |= set().union(*(stores[cut, view].missing(digests) for cut in cuts for view in wanted))
-    training_set.reject(missing, "can't be decoded")
-    return stores
+def _train_head(
+    material: Material, network: tf_keras.Model, head: tf_keras.Model, backbone: Backbone, settings: Settings
+) -> StageRun:
+    if backbone.head == "pool":
+        standardise(network, _blocks(material, head_views(backbone)))
+    freeze_below(network, head)
+    return _train_stage(material, "head", head_views(backbone), head, head_stage(backbone), settings)
+
+
+def _blocks(material: Material, views: Sequence[str]) -> Callable[[], Iterator[np.ndarray]]:
+    stored = material.stored("head", views, material.training_set.parts["train"])
+
+    def blocks() -> Iterator[np.ndarray]:
+        for array, rows in zip(stored.arrays, stored.rows, strict=True):
+            for start in range(0, len(rows), BLOCK):
+                yield array[rows[start : start + BLOCK]]
+
+    return blocks
+
+
+def _fine_tune(
+    material: Material, network: tf_keras.Model, backbone: Backbone, source: Source, settings: Settings
+) -> tuple[tf_keras.Model, tf_keras.Model, StageRun]:
+    """The tuned network, its trained tail, and what the stage tells of itself."""
+    precision = tail_precision(source.choice, backbone.bfloat16, this_machine())
+    tuned = with_precision(network, precision)
+    below, tail = cut(tuned, backbone.mark, backbone.mark_is_below)
+    freeze_below(tuned, tail)
+    told = _train_stage(material, "mark", finetune_views(backbone), tail, finetune_stage(backbone), settings)
+    pictures = golden_pictures(backbone.name, backbone.sides[0])
+    return joined(tuned, below, tail, pictures, precision), tail, told
 
 
 def _train_stage(
-    training_set: TrainingSet,
-    stores: dict[Key, Features],
-    at: str,
-    views: tuple[str, ...],
-    network: tf_keras.Model,
-    stage: Stage,
-    settings: Settings,
-) -> tuple[list[EpochRow], list[dict[str, Any]]]:
+    material: Material, at: str, views: Sequence[str], network: tf_keras.Model, stage: Stage, settings: Settings
+) -> StageRun:
     stage = settings.adjust(stage)
-    train = _stored(stores, at, views, training_set.parts["train"])
-    validation = _stored(stores, at, ("identity",), training_set.parts["validation"])
+    train = material.stored(at, views, material.training_set.parts["train"])
+    validation = material.stored(at, ("identity",), material.training_set.parts["validation"])
     history = run_stage(
         network,
         stage,
@@ -120,29 +111,18 @@ def _train_stage(
         settings.on_epoch,
         settings.callbacks,
     )
-    return history, [{**asdict(stage), "views": list(views)}]
+    return history, {**asdict(stage), "views": list(views)}
 
 
-def _stored(stores: dict[Key, Features], at: str, views: Sequence[str], pictures: Sequence[Picture]) -> Stored:
-    digests = [picture.digest for picture in pictures]
-    return Stored(
-        [stores[at, view].features() for view in views],
-        [stores[at, view].positions(digests) for view in views],
-        np.array([picture.label for picture in pictures], dtype=np.int64),
-    )
+def _score(material: Material, at: str, views: Sequence[str], top: tf_keras.Model) -> dict[str, np.ndarray]:
+    """The held-out pictures' probabilities, (N,), by view: the mean over the sides."""
+    any_shape = tf.TensorSpec((None, *top.input_shape[1:]), tf.float32)
+    compute = tf.function(lambda features: top(features, training=False), input_signature=[any_shape])
 
+    def score(view: str) -> np.ndarray:
+        stored = material.stored(at, (view,), material.training_set.held_out())
+        sides = [ordered_batches(stored, EVALUATION_BATCH, side) for side in range(len(stored.arrays))]
+        seen = [np.concatenate([compute(features).numpy()[:, 0] for features, _ in batches]) for batches in sides]
+        return np.mean(seen, axis=0)
 
-def _score_features(
-    training_set: TrainingSet,
-    stores: dict[Key, Features],
-    at: str,
-    views: Sequence[str],
-    top: tf_keras.Model,
-) -> dict[str, np.ndarray]:
-    compute = tf.function(lambda features: top(features, training=False))
-    held_out = {}
-    for view in views:
-        stored = _stored(stores, at, (view,), training_set.held_out())
-        batches = ordered_batches(stored, EVALUATION_BATCH)
-        held_out[view] = np.concatenate([compute(features).numpy()[:, 0] for features, _ in batches])
-    return held_out
+    return {view: score(view) for view in views}

@@ -34,10 +34,12 @@ class Settings:
 @dataclass(frozen=True)
 class Trained:
     """A trained network with its history, its stages' settings, and the probabilities of the held-out pictures
-    (validation, then test) by view. `features` is the description of the head's feature store where there is one."""
+    (validation, then test) by view. `features` is the description of the head's feature store where there is one, and
+    `plain` how many of its columns are pooled values (None: all), not products of them."""
 
     model: tf_keras.Model
     history: list[EpochRow]
     stages: list[dict[str, Any]]
     held_out: dict[str, np.ndarray]
     features: dict[str, Any] | None = None
+    plain: int | None = None

@@ -71,11 +71,12 @@ def _write(folder: Path, suspects: Iterable[Suspect]) -> None:
 
 
 def _find(folder: Path, listed: Sequence[Listed], card: dict[str, Any], cache: Path) -> list[Suspect]:
-    scored = _by_folds(listed, card["features"], cache) if card.get("features") else _held_out(folder, card)
+    scored = _by_folds(listed, card, cache) if card.get("features") else _held_out(folder, card)
     return sorted((s for s in scored if s.doubt >= SURE), key=lambda s: (-s.doubt, s.path))
 
 
-def _by_folds(listed: Sequence[Listed], kind: dict[str, Any], cache: Path) -> list[Suspect]:
+def _by_folds(listed: Sequence[Listed], card: dict[str, Any], cache: Path) -> list[Suspect]:
+    kind = card["features"]
     path = store_folder(cache, kind)
     if not (path / "store.json").is_file():
         raise InputError(f"the features of this run are not in {cache}; name the folder of its training with --cache.")
@@ -87,7 +88,9 @@ def _by_folds(listed: Sequence[Listed], kind: dict[str, Any], cache: Path) -> li
         if len(np.unique(labels)) < 2:
             return []
         digests = [item.digest for item in known]
-        probabilities = fold_probabilities(store.features(), store.positions(digests), labels, digests)
+        # Products of channels would make these heads a hundred times slower and hardly better.
+        features = store.features()[..., : card.get("features_plain")]
+        probabilities = fold_probabilities(features, store.positions(digests), labels, digests)
     return [Suspect(i.path, i.label, i.part, float(p)) for i, p in zip(known, probabilities, strict=True)]
 
 

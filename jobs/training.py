@@ -68,6 +68,7 @@ def train(folder: Path, options: Options) -> None:
         if len(training_set.rejects) > refused:  # pictures that only decoding could tell
             print("\n".join(describe(training_set)))
         card = new_card(options, training_set) | {"seconds": seconds, "features": trained.features}
+        card["features_plain"] = trained.plain
         probes = prepared_pictures(source, spread(training_set.held_out()), keep=trained.features is not None)
         finish(folder, training_set, trained, Finished(card, choice, *probes))
         _write_page(folder, training_set, options.cache)
@@ -107,11 +108,12 @@ def _train(training_set: TrainingSet, options: Options, choice: Choice, state: P
         source = Source(training_set.root, preparation, {"backbone": SCRATCH}, choice, options.cache)
         return train_scratch(training_set, choice, settings), source
     backbone = find_backbone(options.backbone)
-    preparation = Preparation(backbone.image_size, backbone.preprocess_input)
     if options.recipe == ZERO_SHOT:
+        preparation = Preparation(backbone.image_size, backbone.preprocess_input)
         source = Source(training_set.root, preparation, {"backbone": backbone.name}, choice, options.cache)
         model = prepare_zero_shot(training_set, backbone, options.weights)
         return score_zero_shot(model, training_set, backbone, choice), source
+    preparation = Preparation(backbone.sides[0], backbone.preprocess_input)
     base = base_with_weights(backbone, options.weights)
     identity = {"backbone": backbone.name, "weights": weights_sha256(base)}
     cache, limit = cache_folder(options.cache), options.features_limit

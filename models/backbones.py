@@ -24,7 +24,9 @@ class Backbone:
     `mark` names the first layer that fine-tuning trains: one tensor passes there, the layer's input. Where
     that layer has no name of its own, `mark` names the layer before it and `mark_is_below` is set. A backbone that
     has no such place (its cells always hand on two tensors) has an empty mark, and can't be fine-tuned.
-    `taps` are layers above the mark whose mean the pooled head sees beside the last layer's. `head_rate` is the
+    `taps` are layers above the mark whose mean the pooled head sees beside the last layer's, `second_order` one whose
+    products of channels it sees (models/second_order.py). `scales` are the sides in pixels, the largest first, at which
+    a trained network looks at a picture (models/scales.py); without them it is `image_size`. `head_rate` is the
     learning rate of the head on frozen features. `bfloat16` names the engines in which it is the faster precision
     on CPUs that have it (docs/performance.md); none of them for networks that are not heavy on convolutions and
     were not measured.
@@ -39,6 +41,8 @@ class Backbone:
     mark_is_below: bool = False
     head_rate: float = 1e-3
     taps: tuple[str, ...] = ()
+    second_order: str = ""
+    scales: tuple[int, ...] = ()
     bfloat16: tuple[str, ...] = ("openvino", "tensorflow")
 
     @property
@@ -48,12 +52,21 @@ class Backbone:
 
         return getattr(tf_keras.applications, self.module).preprocess_input
 
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """The sides in pixels at which a trained network looks, the largest first: pictures are made of that size."""
+        return self.scales or (self.image_size,)
+
     def build(self) -> "tf_keras.Model":
-        """The convolutional base without weights: float32 (B, S, S, 3) -> (B, h, w, channels)."""
+        """The convolutional base without weights: float32 (B, S, S, 3) -> (B, h, w, channels).
+
+        S is `image_size`, or any multiple of 32 where there are several `scales`.
+        """
         import tf_keras
 
         build = getattr(tf_keras.applications, self.builder)
-        return build(include_top=False, weights=None, input_shape=(self.image_size, self.image_size, 3))
+        side = None if len(self.sides) > 1 else self.sides[0]
+        return build(include_top=False, weights=None, input_shape=(side, side, 3))
 
 
 _ROWS = (
@@ -72,6 +85,8 @@ _ROWS = (
         "mobilenet_v2",
         "block_13_expand",
         taps=("block_16_expand_relu",),
+        second_order="block_15_add",
+        scales=(288, 224),
         bfloat16=("openvino",),
     ),
     Backbone("mobilenetv3large", "MobileNetV3Large", "mobilenet_v3", "expanded_conv_12/expand", bfloat16=()),

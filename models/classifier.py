@@ -2,17 +2,22 @@
 
 import hashlib
 import re
+from collections.abc import Callable, Iterable
 
 import numpy as np
+import tensorflow as tf
 import tf_keras
 from tf_keras import layers
 
 from models.backbones import Backbone
+from models.second_order import Moments, Whitened, fit_whitening
 
 # L2 of the pooled head's weights, on standardised features: without it the head is sure of far too much.
 POOLED_L2 = 0.015
 SMALLEST_DEVIATION = 0.02
-HEAD_LAYERS = ("flatten", "dropout", "dense", "pool", "standardise", "probability")
+# Directions of second-order pooling that are kept.
+SECOND_ORDER_WIDTH = 96
+HEAD_LAYERS = ("flatten", "dropout", "dense", "pool", "whiten", "standardise", "probability")
 
 
 def build_classifier(base: tf_keras.Model, backbone: Backbone) -> tf_keras.Model:
@@ -20,8 +25,8 @@ def build_classifier(base: tf_keras.Model, backbone: Backbone) -> tf_keras.Model
 
     One flat network, so that the layers keep the names, shapes and counts of `tf_keras.applications`. The
     'flatten' head is Flatten, Dropout 0.5, Dense 256 relu, Dense 1 sigmoid, as in the blog; the 'pool' head is
-    a logistic regression on what is left of a map when its place is forgotten: its mean and its maximum, and
-    the mean of the backbone's `taps`, each standardised by the training pictures.
+    a logistic regression on what is left of a map when its place is forgotten: its mean and its maximum, the mean of
+    the backbone's `taps`, the products of channels of its `second_order`, each standardised by the training pictures.
     """
     regularizer = None
     if backbone.head == "flatten":
@@ -35,7 +40,12 @@ def build_classifier(base: tf_keras.Model, backbone: Backbone) -> tf_keras.Model
         ]
         for tap in backbone.taps:
             pooled.append(layers.GlobalAveragePooling2D(name=f"pool_{tap}")(base.get_layer(tap).output))
+        if backbone.second_order:
+            maps = base.get_layer(backbone.second_order).output
+            pooled.append(Moments(name="pool_moments", dtype="float32")(maps))
         features = layers.Concatenate(name="pool")(pooled)
+        if backbone.second_order:
+            features = Whitened(maps.shape[-1], SECOND_ORDER_WIDTH, name="whiten", dtype="float32")(features)
         features = layers.Normalization(name="standardise")(features)
         regularizer = tf_keras.regularizers.L2(POOLED_L2)
     # Probabilities stay in float32 whatever precision the layers below compute in.
@@ -50,22 +60,47 @@ def is_head(name: str) -> bool:
     return name in HEAD_LAYERS or name.startswith("pool_")
 
 
-def standardise(model: tf_keras.Model, features: np.ndarray) -> None:
-    """Fit the pooled head's standardisation to `features` (N, width) and start its weights at 0."""
+def standardise(model: tf_keras.Model, blocks: Callable[[], Iterable[np.ndarray]]) -> None:
+    """Fit the pooled head's statistics to training pictures and start its weights at 0.
+
+    Every call of `blocks` gives all features at the head's mark, in blocks (N, width).
+    """
+    fit_whitening(model, blocks())
     layer = model.get_layer("standardise")
-    features = features.astype(np.float32)
+    mean, variance = _statistics(map(above_mark(model), blocks()))
     # The small addend keeps a feature that hardly ever fires from being blown up.
-    deviation = features.std(axis=0) + SMALLEST_DEVIATION
-    layer.adapt_mean.assign(features.mean(axis=0).reshape(layer.adapt_mean.shape))
+    deviation = np.sqrt(variance) + SMALLEST_DEVIATION
+    layer.adapt_mean.assign(mean.reshape(layer.adapt_mean.shape))
     layer.adapt_variance.assign((deviation**2).reshape(layer.adapt_variance.shape))
     layer.finalize_state()
     output = model.get_layer("probability")
     output.set_weights([np.zeros_like(weight) for weight in output.get_weights()])
 
 
+def above_mark(model: tf_keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """What the pooled head's standardisation is given, of features (N, width) at the head's mark."""
+    if not any(layer.name == "whiten" for layer in model.layers):
+        return lambda features: features.astype(np.float32)
+    whiten = tf.function(model.get_layer("whiten"), reduce_retracing=True)
+    return lambda features: whiten(features.astype(np.float32)).numpy()
+
+
+def _statistics(blocks: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance over the rows of all blocks, float64 (width,) each."""
+    count, total, squares = 0, np.zeros(1), np.zeros(1)
+    for block in blocks:
+        count += len(block)
+        total = total + block.sum(axis=0, dtype=np.float64)
+        squares = squares + np.square(block, dtype=np.float64).sum(axis=0)
+    mean = total / count
+    return mean, np.maximum(squares / count - mean**2, 0)
+
+
 def head_mark(backbone: Backbone) -> str:
-    """The first layer of the head that is trained: what is below never changes, pooling included."""
-    return "flatten" if backbone.head == "flatten" else "standardise"
+    """The first layer of the head: what is below never changes while a head is trained, pooling included."""
+    if backbone.head == "flatten":
+        return "flatten"
+    return "whiten" if backbone.second_order else "standardise"
 
 
 def cut(model: tf_keras.Model, mark: str, mark_is_below: bool = False) -> tuple[tf_keras.Model, tf_keras.Model]:
@@ -90,10 +125,14 @@ def describe_network(network: tf_keras.Model) -> str:
 
     Without the numbers that Keras appends to names, which depend on what else was built in the process.
     """
-    words = [
-        f"{type(layer).__name__} {re.sub(r'_[0-9]+$', '', layer.name)} {layer.output_shape}" for layer in network.layers
-    ]
-    return hashlib.sha256("\n".join(words).encode()).hexdigest()
+    return hashlib.sha256("\n".join(_words(network)).encode()).hexdigest()
+
+
+def _words(network: tf_keras.Model) -> Iterable[str]:
+    for layer in network.layers:
+        yield f"{type(layer).__name__} {re.sub(r'_[0-9]+$', '', layer.name)} {layer.output_shape}"
+        if isinstance(layer, tf_keras.Model):
+            yield from _words(layer)
 
 
 def freeze_below(model: tf_keras.Model, above: tf_keras.Model) -> None:

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tf_keras
 
 from models.imagenet import CatOrDog
+from models.scales import at_one_side
 
 BATCH = 16
 POOLING = (tf_keras.layers.MaxPooling2D, tf_keras.layers.AveragePooling2D)
@@ -46,11 +47,12 @@ def explain(model: tf_keras.Model, images: np.ndarray) -> tuple[np.ndarray, np.n
     """Heat maps and probabilities of preprocessed pictures (N, S, S, 3), for what the network takes each to be.
 
     Returns float32 (N, h, w) in 0..1, the warmest place of each map 1 (all 0 where nothing speaks for the class),
-    and the probabilities of class 1, float32 (N,).
+    and the probabilities of class 1, float32 (N,). A network that looks at several sizes is asked at the size given.
     """
+    model = at_one_side(model)
     output = model.layers[-1]
     upper = tf_keras.Model(model.input, [last_maps(model), output.input])
-    any_batch = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)  # one trace for the last, smaller one too
+    any_batch = tf.TensorSpec((None, *images.shape[1:]), tf.float32)  # one trace for the last, smaller one too
     explain_batch = tf.function(lambda batch: _explain_batch(upper, output, batch), input_signature=[any_batch])
     pairs = [explain_batch(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
     if not pairs:

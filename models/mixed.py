@@ -8,6 +8,7 @@ import tf_keras
 from tf_keras import layers
 
 from models.classifier import is_head
+from models.scales import at_one_side, at_sides, sides_of
 
 # These see pixels of 0..255 or fitted statistics, which 8 bits of mantissa would round.
 EXACT = (layers.InputLayer, layers.Rescaling, layers.Normalization)
@@ -18,6 +19,8 @@ def with_precision(model: tf_keras.Model, precision: str) -> tf_keras.Model:
 
     Layers keep their names and stay trainable or not; what scales the pixels, and the head, stay in float32.
     """
+    if (single := at_one_side(model)) is not model:
+        return at_sides(with_precision(single, precision), sides_of(model))
     policy = "float32" if precision == "float32" else f"mixed_{precision}"
 
     def copy(layer: layers.Layer) -> layers.Layer:

@@ -18,6 +18,7 @@ from models.card import CARD, CARD_FORMAT, WEIGHTS, json_text, read_card, seal, 
 from models.classifier import build_classifier
 from models.imagenet import build_with_top, zero_shot_network
 from models.recipes import SCRATCH_SIZE, ZERO_SHOT
+from models.scales import at_sides
 from models.scratch import preprocess_input as scratch_preprocess
 from models.scratch import scratch_network
 from models.weights import file_sha256, load_weights
@@ -45,7 +46,7 @@ def build_network(backbone: str, recipe: str) -> tf_keras.Model:
     row = find_backbone(backbone)
     if recipe == ZERO_SHOT:
         return zero_shot_network(build_with_top(row), row.name)
-    return build_classifier(row.build(), row)
+    return at_sides(build_classifier(row.build(), row), row.sides)
 
 
 def preprocessing(backbone: str) -> Any:

@@ -21,16 +21,30 @@ class Rows(Protocol):
 
 
 class Stored(NamedTuple):
-    """Features of N pictures under several views, with labels: `arrays[v][rows[v][i]]` is view v of picture i."""
+    """Features of N pictures under several views, with labels: `arrays[v][rows[v][i]]` is view v of picture i.
+
+    Views of other sizes may have features of another shape; a batch is always of one shape.
+    """
 
     arrays: Sequence[Rows]
     rows: Sequence[np.ndarray]
     labels: np.ndarray
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Of one picture's features."""
-        return self.arrays[0].shape[1:]
+    def shape(self) -> tuple[int | None, ...]:
+        """Of one picture's features; None where it depends on the view."""
+        columns = zip(*(array.shape[1:] for array in self.arrays), strict=True)
+        return tuple(sizes[0] if len(set(sizes)) == 1 else None for sizes in columns)
+
+    def draw_views(self, random: np.random.Generator, count: int, batch: int) -> np.ndarray:
+        """A view for each of `count` pictures, int64: those of a batch have one shape, drawn by batch."""
+        shapes = [array.shape[1:] for array in self.arrays]
+        kinds = [[view for view, shape in enumerate(shapes) if shape == kind] for kind in dict.fromkeys(shapes)]
+        drawn = random.integers(len(kinds), size=-(-count // batch)).repeat(batch)[:count]
+        views = np.zeros(count, dtype=np.int64)
+        for number, kind in enumerate(kinds):
+            views[drawn == number] = random.choice(kind, size=int((drawn == number).sum()))
+        return views
 
 
 def shuffled_batches(stored: Stored, batch: int, seed: int, epoch: int, mixup: float = 0.0) -> tf.data.Dataset:
@@ -41,7 +55,7 @@ def shuffled_batches(stored: Stored, batch: int, seed: int, epoch: int, mixup: f
     """
     random = np.random.default_rng((seed, epoch))
     order = random.permutation(len(stored.labels))
-    views = random.integers(len(stored.arrays), size=len(order))
+    views = stored.draw_views(random, len(order), batch)
     batches = _batches(stored, order, views, batch)
     if mixup:
         drawn = random.beta(mixup, mixup, size=len(order)).astype(np.float32)
@@ -69,7 +83,8 @@ def _batches(stored: Stored, order: np.ndarray, views: np.ndarray, batch: int) -
     def generate() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for start in range(0, len(order), batch):
             chosen = slice(start, start + batch)
-            features = np.empty((len(order[chosen]), *stored.shape), dtype=np.float16)
+            shape = stored.arrays[views[start]].shape[1:]
+            features = np.empty((len(order[chosen]), *shape), dtype=np.float16)
             for view in np.unique(views[chosen]):
                 members = views[chosen] == view
                 features[members] = stored.arrays[view][stored.rows[view][order[chosen][members]]]

@@ -32,3 +32,13 @@ def test_batches_go_to_the_device_once_and_last(monkeypatch):
     shuffled_batches(STORED, 5, 1, 0, mixup=0.5)
     ordered_batches(STORED, 5)
     assert len(calls) == 2
+
+
+def test_a_batch_has_views_of_one_size_and_an_epoch_has_all_of_them():
+    large, small = np.zeros((20, 4, 4, 1), np.float16), np.ones((20, 2, 2, 1), np.float16)
+    rows = np.arange(20)
+    stored = Stored([large, large + 2, small, small + 2], [rows] * 4, np.zeros(20, np.int64))
+    seen = [features.numpy() for epoch in range(4) for features, _ in shuffled_batches(stored, 5, 0, epoch)]
+    assert {features.shape[1:] for features in seen} == {(4, 4, 1), (2, 2, 1)}
+    assert {float(value) for features in seen for value in features.ravel()} == {0, 1, 2, 3}
+    assert any(len(np.unique(features)) == 2 for features in seen)
