@@ -1,13 +1,11 @@
 """What is in a picture, and cat or dog without any training."""
 
 import json
-import subprocess
-import sys
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import job, job_here
 
 from models import ModelError
 from models.backbones import find_backbone
@@ -23,13 +21,6 @@ from models.imagenet import (
     top_with_weights,
 )
 from pipeline.drawings import draw_animal, draw_sample
-
-ROOT = Path(__file__).parent.parent
-
-
-def job(name: str, *options: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", f"jobs.{name}", *map(str, options)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def test_a_dog_is_the_share_that_dogs_have_of_cats_and_dogs():
@@ -97,17 +88,17 @@ def test_photos_are_described_and_a_bad_file_is_named(shared, tmp_path):
     weights = shared / "weights" / "mobilenetv2_top.weights.h5"
     options = (*files, "--backbone", "mobilenetv2", "--weights", weights)
     done = job("describe", *options, "--json", "--top", 3)
-    assert done.returncode == 2
-    assert done.stderr.startswith("Error: 1 of 5 pictures can't be read") and done.stderr.count("\n") == 1
-    *photos, bad = json.loads(done.stdout)
+    assert done.code == 2
+    assert done.errors.startswith("Error: 1 of 5 pictures can't be read") and done.errors.count("\n") == 1
+    *photos, bad = json.loads(done.output)
     assert [photo["answer"] for photo in photos] == ["cat", "cat", "dog", "dog"]
     assert all(len(photo["classes"]) == 3 for photo in photos)
     assert "starts with" in bad["error"]
-    table = job("describe", *options).stdout
+    table = job("describe", *options).output
     assert "tabby" in table and "cat or dog? dog" in table and "[red]not a picture.jpg" in table
 
 
-def test_wrong_input_to_describe_gets_one_sentence(tmp_path):
+def test_wrong_input_to_describe_gets_one_sentence(tmp_path, capfd):
     draw_animal("cat", 1)[0].save(tmp_path / "cat.jpg")
     for options, words in (
         ((tmp_path / "none.jpg",), "no such picture"),
@@ -115,9 +106,9 @@ def test_wrong_input_to_describe_gets_one_sentence(tmp_path):
         ((tmp_path / "cat.jpg", "--backbone", "vgg"), "unknown backbone"),
         ((tmp_path / "cat.jpg", "--weights", tmp_path / "w.h5"), "no such weights file"),
     ):
-        done = job("describe", *options)
-        assert done.returncode == 2, done.stderr
-        assert words in done.stderr and len(done.stderr.strip().splitlines()) == 1
+        done = job_here(capfd, "describe", *options)
+        assert done.code == 2, done.errors
+        assert words in done.errors and len(done.errors.strip().splitlines()) == 1
 
 
 @pytest.mark.slow
@@ -126,9 +117,9 @@ def test_zero_shot_makes_a_run_that_evaluates_and_submits_like_any_other(tmp_pat
     common = ("--data", tmp_path / "data", "--run", tmp_path / "run")
     train = (*common, "--recipe", "zero-shot", "--backbone", "mobilenetv2", "--weights", "none")
     done = job("train", *train)
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.errors
     assert not (tmp_path / "run" / "curves.png").exists()
-    assert job("evaluate", "--run", tmp_path / "run").returncode == 0
+    assert job("evaluate", "--run", tmp_path / "run").code == 0
     done = job("submit", *common, "--out", tmp_path / "s.csv", "--format", "probability", "--tta", "flip")
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.errors
     assert len((tmp_path / "s.csv").read_text().splitlines()) == 6

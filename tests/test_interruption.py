@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tiny_runs import HOUSE, draw_pictures, save_tiny_run, submit, submit_command
+from tiny_runs import HOUSE, draw_pictures, save_tiny_run, submit, submit_command, submit_here
 
 HOOKS = f"{HOUSE / 'tests' / 'hooks'}{os.pathsep}{HOUSE}"
 PICTURES = 200
@@ -56,7 +56,7 @@ def wait_for_scores(run: Path, process: subprocess.Popen[str]) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_after_the_batch_in_hand_and_the_same_command_goes_on(place, run, tmp_path, number):
+def test_a_signal_ends_after_the_batch_in_hand_and_the_same_command_goes_on(place, run, tmp_path, capfd, number):
     process = start(place, run, tmp_path / "s.csv", 0.05)
     wait_for_scores(run, process)
     process.send_signal(number)
@@ -71,9 +71,9 @@ def test_a_signal_ends_after_the_batch_in_hand_and_the_same_command_goes_on(plac
     assert "Traceback" not in errors
     assert list(tmp_path.iterdir()) == [run]
 
-    done = submit(run, place / "images", tmp_path / "s.csv")
-    assert done.returncode == 0, done.stderr
-    assert f"{PICTURES - len(kept)} of {PICTURES}, the rest before" in done.stdout
+    done = submit_here(capfd, run, place / "images", tmp_path / "s.csv")
+    assert done.code == 0, done.errors
+    assert f"{PICTURES - len(kept)} of {PICTURES}, the rest before" in done.output
     assert (tmp_path / "s.csv").read_bytes() == (place / "undisturbed.csv").read_bytes()
     assert committed(run).items() >= kept.items(), "nothing is scored twice"
 
