@@ -1,4 +1,4 @@
-"""Jobs as commands, with all their options: in processes of their own, or in this one without the seconds of a start."""
+"""Jobs as commands: in a process of their own, or in this one, which saves the seconds of a start."""
 
 import importlib
 import subprocess

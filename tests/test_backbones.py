@@ -155,17 +155,20 @@ def test_imagenet_weights_without_network_say_where_to_put_the_file(monkeypatch,
 def made_once(tmp_path_factory) -> Path:
     folder, row = tmp_path_factory.mktemp("saved"), small("mobilenetv2")
     model = build_classifier(row.build(), row)
-    save_run(folder, model, card_of("mobilenetv2", 224), np.zeros((1, 32, 32, 3), np.float32))
+    with pytest.MonkeyPatch.context() as patch:  # saving verifies what was saved
+        patch.setitem(BACKBONES, "mobilenetv2", row)
+        save_run(folder, model, card_of("mobilenetv2", 224), np.zeros((1, 32, 32, 3), np.float32))
     return folder
 
 
 @pytest.fixture
-def saved(made_once, tmp_path) -> Path:
+def saved(made_once, tmp_path, monkeypatch) -> Path:
+    """A run of a small backbone, for as long as the test lasts known by its name."""
+    monkeypatch.setitem(BACKBONES, "mobilenetv2", small("mobilenetv2"))
     return Path(shutil.copytree(made_once, tmp_path / "run"))
 
 
-def test_weights_with_a_flipped_bit_are_refused(saved, monkeypatch):
-    monkeypatch.setitem(BACKBONES, "mobilenetv2", small("mobilenetv2"))
+def test_weights_with_a_flipped_bit_are_refused(saved):
     weights = saved / "model.weights.h5"
     data = bytearray(weights.read_bytes())
     data[len(data) // 2] ^= 1
@@ -181,8 +184,7 @@ def test_a_torn_card_is_refused_in_a_sentence(tmp_path, text):
         load_run(tmp_path)
 
 
-def test_a_card_that_lacks_a_word_is_refused(saved, monkeypatch):
-    monkeypatch.setitem(BACKBONES, "mobilenetv2", small("mobilenetv2"))
+def test_a_card_that_lacks_a_word_is_refused(saved):
     card = json.loads((saved / CARD).read_text())
     del card["backbone"]
     (saved / CARD).write_text(json.dumps(card))
