@@ -5,8 +5,10 @@ import zipfile
 
 import numpy as np
 import pytest
+import tf_keras
 from commands import job, job_here
 
+from jobs import description
 from models import ModelError
 from models.backbones import find_backbone
 from models.imagenet import (
@@ -62,6 +64,17 @@ def test_the_class_index_beside_the_weights_is_found_and_the_ranges_hold_dogs_an
     assert names[CATS] == ["tabby", "tiger_cat", "Persian_cat", "Siamese_cat", "Egyptian_cat"]
 
 
+def test_a_class_index_that_can_not_be_downloaded_is_one_sentence_and_nothing_before_it(monkeypatch, capsys, tmp_path):
+    def unreachable(*_, **__):
+        print("Downloading data from https://example.invalid/index.json")
+        raise Exception("URL fetch failure on https://example.invalid/index.json: None -- no network")
+
+    monkeypatch.setattr(tf_keras.utils, "get_file", unreachable)
+    with pytest.raises(ModelError, match=r"could not be downloaded from .*; put the file into .* --class-index FILE"):
+        load_class_index(None, str(tmp_path / "weights.h5"))
+    assert capsys.readouterr().out == ""
+
+
 @pytest.mark.parametrize("classes", [("cat", "cow"), ("dog", "dogs"), ("a", "b")])
 def test_only_cats_and_dogs_can_be_told_without_training(classes):
     with pytest.raises(ModelError, match="choose another --recipe"):
@@ -76,6 +89,40 @@ def test_the_labels_of_every_copy_of_the_set_are_cats_and_dogs():
 def test_weights_without_the_top_are_refused_with_a_sentence(shared):
     with pytest.raises(ModelError, match="does not hold weights of mobilenetv2 with its 1000 classes"):
         top_with_weights(find_backbone("mobilenetv2"), str(shared / "weights" / "mobilenetv2_notop.weights.h5"))
+
+
+@pytest.fixture
+def sure_of_cats(monkeypatch):
+    """A network in the place of a downloaded one, which takes every picture for a tiger cat."""
+
+    def download(backbone, _weights):
+        print("Downloading data from https://example.invalid/weights.h5")
+        flat = tf_keras.layers.GlobalAveragePooling2D()
+        top = tf_keras.layers.Dense(CLASSES, "softmax", kernel_initializer="zeros")
+        network = tf_keras.Sequential([tf_keras.layers.Input((backbone.image_size, backbone.image_size, 3)), flat, top])
+        top.set_weights([np.zeros((3, CLASSES), np.float32), np.where(np.arange(CLASSES) == 282, 20.0, 0.0)])
+        return network
+
+    monkeypatch.setattr(description, "top_with_weights", download)
+    monkeypatch.setattr(description, "load_class_index", lambda *_: [(f"n{n}", f"thing_{n}") for n in range(CLASSES)])
+
+
+def test_each_of_many_pictures_has_its_answer_and_json_is_nothing_but_json(tmp_path, capfd, sure_of_cats):
+    names = [f"{number}.jpg" for number in range(3)]
+    for number, name in enumerate(names):
+        draw_animal("cat", number)[0].save(tmp_path / name)
+    (tmp_path / "1.jpg").write_bytes((tmp_path / "1.jpg").read_bytes()[:900])
+    (tmp_path / "[red]link.jpg").symlink_to("2.jpg")
+    files = [tmp_path / name for name in (*names, "[red]link.jpg")]
+    done = job_here(capfd, "describe", *files, "--json", "--top", 2)
+    assert done.code == 2
+    first, broken, *others = json.loads(done.output)
+    assert [other["picture"] for other in others] == [str(file) for file in files[2:]]
+    assert all(found["classes"][0]["name"] == "thing_282" and found["answer"] == "cat" for found in (first, *others))
+    assert "cut off" in broken["error"] and f"Error: 1 of 4 pictures can't be read: {files[1]}" in done.errors
+    table = job_here(capfd, "describe", *files)
+    assert table.code == 2 and table.output.count("cat or dog? cat (100.0 %)") == 3
+    assert "[red]link.jpg" in table.output and "1.jpg: can't be read" in table.output
 
 
 @pytest.mark.slow
@@ -101,10 +148,13 @@ def test_photos_are_described_and_a_bad_file_is_named(shared, tmp_path):
 def test_wrong_input_to_describe_gets_one_sentence(tmp_path, capfd):
     draw_animal("cat", 1)[0].save(tmp_path / "cat.jpg")
     for options, words in (
+        ((), "no picture named"),
         ((tmp_path / "none.jpg",), "no such picture"),
         ((tmp_path,), "is a folder"),
         ((tmp_path / "cat.jpg", "--backbone", "vgg"), "unknown backbone"),
         ((tmp_path / "cat.jpg", "--weights", tmp_path / "w.h5"), "no such weights file"),
+        ((tmp_path / "cat.jpg", "--weights", "none"), "random weights describe nothing"),
+        ((tmp_path / "cat.jpg", "--class-index", tmp_path / "i.json"), "no such class index"),
     ):
         done = job_here(capfd, "describe", *options)
         assert done.code == 2, done.errors
