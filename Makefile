@@ -72,8 +72,10 @@ bench: $(call stamp_of,$(EXTRAS))  ## measure speed and memory beside others, wr
 	@$(PY) -m jobs.bench $(call option,--photos,$(PHOTOS)) $(call option,--pictures,$(PICTURES)) $(call option,--rounds,$(ROUNDS)) \
 	  $(call option,--backbone,$(BACKBONE)) $(call option,--memory,$(FILES))
 
+# Two processes, since much of a test's time is one thread's: starts of TensorFlow. A file's tests share what they set up.
+SIDE_BY_SIDE = -n 2 --dist loadfile
 test: $(call stamp_of,$(EXTRAS) dev)  ## run the tests
-	@$(PY) -m pytest -q
+	@$(PY) -m pytest -q $(SIDE_BY_SIDE)
 
 test-faults: $(call stamp_of,$(EXTRAS) dev)  ## run the slow tests that kill, starve and fuzz
 	@$(PY) -m pytest -q -m 'faults or slow'

@@ -19,7 +19,9 @@ HELP = {
 
 
 def main(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="the pictures", show_default=False)],
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="FILE...", help="the pictures", show_default=False)
+    ] = None,
     backbone: Annotated[str, typer.Option(help=HELP["backbone"])] = DEFAULT_BACKBONE,
     weights: Annotated[str, typer.Option(help=HELP["weights"])] = "imagenet",
     class_index: Annotated[Path | None, typer.Option(help=HELP["class_index"])] = None,
@@ -29,25 +31,40 @@ def main(
 ) -> None:
     """Name what is in pictures: the most probable ImageNet classes of each, and whether it is a cat or a dog."""
     row = find_backbone(backbone)
-    for file in files:
-        if not file.exists():
-            raise InputError(f"no such picture: {file}; check the path.")
-        if file.is_dir():
-            raise InputError(f"{file} is a folder; name pictures, for example {file}/*.jpg.")
-    if weights not in ("imagenet", "none") and not Path(weights).is_file():
-        raise InputError(f"no such weights file: {weights}; name a file, or imagenet for Keras' download.")
-    if weights == "none":
-        raise InputError("random weights describe nothing; name a weights file, or imagenet for Keras' download.")
+    pictures = check_pictures(files or [])
+    check_weights(weights, class_index)
 
     # Only now, with every option checked: TensorFlow takes seconds to import.
     start_tensorflow(verbose)
     from jobs.description import describe, print_json, print_table
 
-    described = describe(files, row, weights, class_index, top)
+    described = describe(pictures, row, weights, class_index, top)
     (print_json if as_json else print_table)(described)
     bad = [picture for picture in described if picture.error]
     if bad:
-        raise InputError(f"{len(bad)} of {len(files)} pictures can't be read: {bad[0].name} ({bad[0].error}).")
+        raise InputError(f"{len(bad)} of {len(pictures)} pictures can't be read: {bad[0].name} ({bad[0].error}).")
+
+
+def check_pictures(files: list[Path]) -> list[Path]:
+    """The pictures that were named. Raises InputError when there is none, or one that can't be a picture."""
+    if not files:
+        raise InputError("no picture named; give the paths of some, or IMAGE=FILE to make describe.")
+    for file in files:
+        if not file.exists():
+            raise InputError(f"no such picture: {file}; check the path.")
+        if file.is_dir():
+            raise InputError(f"{file} is a folder; name pictures, for example {file}/*.jpg.")
+    return files
+
+
+def check_weights(weights: str, class_index: Path | None) -> None:
+    """Raise InputError for weights that describe nothing, and for files that are not there."""
+    if weights == "none":
+        raise InputError("random weights describe nothing; name a weights file, or imagenet for Keras' download.")
+    if weights != "imagenet" and not Path(weights).is_file():
+        raise InputError(f"no such weights file: {weights}; name a file, or imagenet for Keras' download.")
+    if class_index is not None and not class_index.is_file():
+        raise InputError(f"no such class index: {class_index}; name Keras' imagenet_class_index.json.")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """Describe pictures: read, feed and decode; as a table or as JSON."""
 
+import contextlib
 import json
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +13,7 @@ import tf_keras
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from tqdm import tqdm
 
 from models.backbones import Backbone
 from models.imagenet import Guess, best_guesses, cats_and_dogs, load_class_index, top_with_weights
@@ -50,10 +53,12 @@ def describe(
     files: Sequence[Path], backbone: Backbone, weights: str, class_index: Path | None, count: int
 ) -> list[Described]:
     """What each file shows, in their order. Raises ModelError for weights or a class index that don't fit."""
-    index = load_class_index(class_index, weights)
-    network = top_with_weights(backbone, weights)
+    with contextlib.redirect_stdout(sys.stderr):  # Keras tells of its downloads; what is printed here is the answer
+        index = load_class_index(class_index, weights)
+        network = top_with_weights(backbone, weights)
     preparation = Preparation(backbone.image_size, backbone.preprocess_input)
-    return [_describe_one(file, network, preparation, index, count) for file in files]
+    bar = tqdm(files, desc="describing", unit="picture", leave=False, disable=None)
+    return [_describe_one(file, network, preparation, index, count) for file in bar]
 
 
 def _describe_one(

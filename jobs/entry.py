@@ -97,6 +97,15 @@ def run(main: Callable[..., None]) -> None:
     # Read by TensorFlow when it is imported, which happens after the options are read.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    try:
+        command(main)()
+    except KeyboardInterrupt as interruption:  # before `main` has begun
+        print(f"Error: {_in_words(interruption)}", file=sys.stderr, flush=True)
+        sys.exit(INTERRUPTED)
+
+
+def command(main: Callable[..., None]) -> typer.Typer:
+    """A job's `main` as a command line that, when called, reads `sys.argv` and exits with a code as in `run`."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(_guarded(main))
-    app()
+    return app

@@ -146,7 +146,7 @@ def show(result: Result) -> None:
     console.print(figures)
     worst = Table(title="worst pictures", title_justify="left")
     for column in ("path", "label", f"p({result.classes[1]})"):
-        worst.add_column(column, justify="right" if column.startswith("p(") else "left")
+        worst.add_column(column, justify="right" if column.startswith("p(") else "left", overflow="fold")
     for picture in result.worst():
         worst.add_row(Text(escape(picture.path)), result.classes[picture.label], f"{picture.probability:.4f}")
     console.print(worst)

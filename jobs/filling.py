@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from jobs.summary import show_summary
 from pipeline import InputError
 from pipeline.archives import fingerprint_file
 from pipeline.data_folder import Origin, count_files, fill, is_filled, missing_parts, read_record
@@ -127,10 +128,10 @@ def report(to: Path, is_new: bool) -> None:
     """Say what lies where: pictures of each class, unlabelled ones, the sample submission."""
     record = {name: part for name, part in read_record(to).items() if (to / name).exists()}
     print(f"filled {to}:" if is_new else f"already there, nothing to do: {to}")
-    for name, part in record.items():
-        print(f"  {name:<22} {describe(to, name)}  (from {part.origin.name})")
+    rows = [(name, describe(to, name), f"from {part.origin.name}") for name, part in record.items()]
     if not {"test1", "test"} & set(record):
-        print("  no unlabelled pictures: name a folder of them when you submit")
+        rows.append(("test1", "no unlabelled pictures: name a folder of them when you submit", ""))
+    show_summary(rows)
 
 
 def describe(to: Path, name: str) -> str:

@@ -34,6 +34,7 @@ class _Signals:
         for number in ENDING:
             signal.signal(number, self._interrupt)
         threading.Thread(target=self._watch, args=(arrivals,), name="signals", daemon=True).start()
+        os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_leave_to_parent)
 
     def _interrupt(self, _signal: int, _frame: object) -> None:
         if not self.deferred:
@@ -54,6 +55,22 @@ class _Signals:
                 print("\nfinishing what is in hand; once more ends at once", file=sys.stderr, flush=True)
         elif now - self._first > ONE_AND_THE_SAME:
             os._exit(INTERRUPTED)
+
+
+def _hold() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+
+
+def _release() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+
+
+def _leave_to_parent() -> None:
+    """In a forked child: the pipe is shared with the parent, which would take the child's signals for its own."""
+    signal.set_wakeup_fd(-1)
+    for number in ENDING:
+        signal.signal(number, signal.SIG_DFL)
+    _release()
 
 
 _SIGNALS = _Signals()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
 from models.gradcam import explain
 from models.saved import Run, preprocessing
@@ -27,7 +28,8 @@ MOST_PIXELS = 640
 def look_at(run: Run, root: bytes, paths: Sequence[bytes]) -> dict[bytes, Seen]:
     """What can still be read of these pictures, by path. No error for those that are gone: a page says so."""
     preparation = Preparation(run.card["image_size"], preprocessing(run.card["backbone"]))
-    read = [item for item in (_read(root, path, preparation) for path in dict.fromkeys(paths)) if item]
+    bar = tqdm(dict.fromkeys(paths), desc="reading photos", unit="photo", leave=False, disable=None)
+    read = [item for item in (_read(root, path, preparation) for path in bar) if item]
     if not read:
         return {}
     heat, _ = explain(run.model, np.stack([prepared for _, _, prepared in read]))

@@ -3,6 +3,7 @@
 import csv
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def describe_training(card: dict[str, Any], folder: Path) -> list[Table]:
         ("picture size", f"{card['image_size']} x {card['image_size']} pixels"),
         ("engine, precision", f"{card['engine']}, {card['precision']}"),
         *((name, str(value)) for name, value in options.items() if name not in hidden),
-        ("trained", str(card["trained_at"])),
+        ("trained", trained_at(card)),
         ("weights, SHA-256", card["weights_sha256"]),
         ("data, SHA-256", card["data"]),
         ("git commit", card["git_commit"]),
@@ -91,6 +92,19 @@ def describe_training(card: dict[str, Any], folder: Path) -> list[Table]:
         seconds = [(name, f"{value:,.0f} s") for name, value in card["seconds"].items()]
         tables.append(Table("Time", (), seconds, numbers=1))
     return [*tables, Table("Versions", (), sorted(card["versions"].items()), numbers=1)]
+
+
+def trained_at(card: dict[str, Any]) -> str:
+    """When a run was trained, to the minute; what its card says when that is no date."""
+    try:
+        return datetime.fromisoformat(card["trained_at"]).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except ValueError:
+        return str(card["trained_at"])
+
+
+def what(card: dict[str, Any]) -> str:
+    """Backbone and recipe; the small network's are one."""
+    return ", ".join(dict.fromkeys((card["backbone"], card["recipe"])))
 
 
 def _parts(card: dict[str, Any], folder: Path) -> Table:

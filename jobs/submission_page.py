@@ -13,6 +13,7 @@ from jobs.defaults import nearby
 from jobs.exclusion import read_table
 from jobs.photos import look_at
 from jobs.run_page import SHOWN, make_photo
+from jobs.run_tables import trained_at, what
 from jobs.scoring import Scorer
 from models.calibration import Calibration
 from submissions.charts import score_histogram
@@ -57,7 +58,7 @@ def _page(out: Path, scorer: Scorer, scored: Scored) -> SubmissionPage:
     return SubmissionPage(
         title=f"Submission {escape(os.fsencode(out.name))}",
         lead=f"{len(scored.submission.rows):,} rows for {shown(nearby(Path(os.fsdecode(scored.root))))}, scored by run "
-        f"{escape(os.fsencode(folder.resolve().name))} ({card['backbone']}, {card['recipe']}, views {scorer.views}).",
+        f"{escape(os.fsencode(folder.resolve().name))} ({what(card)}, views {scorer.views}).",
         figures=_figures(card, folder, scored, calibrated),
         charts=[score_histogram(calibrated, calibration.apply(validation), classes[1])] if good else [],
         drift=drift,
@@ -126,7 +127,7 @@ def _calibration(calibration: Calibration, scorer: Scorer) -> Table:
         ("temperature", f"{calibration.temperature:.3f}"),
         ("clip", f"{calibration.clip:.3g}"),
         ("engine, precision", f"{scorer.choice.engine}, {scorer.choice.precision}"),
-        ("model trained", str(scorer.run.card["trained_at"])),
+        ("model trained", trained_at(scorer.run.card)),
     ]
     return Table("Scores", (), rows)
 

@@ -1,5 +1,7 @@
 """Networks with their 1000 ImageNet classes: what is in a picture, and cat or dog without any training."""
 
+import contextlib
+import io
 import json
 from pathlib import Path
 from typing import NamedTuple
@@ -104,9 +106,10 @@ def _download_index() -> Path:
     from tf_keras.src.applications.imagenet_utils import CLASS_INDEX_PATH
 
     try:
-        fetched = tf_keras.utils.get_file(
-            CLASS_INDEX, CLASS_INDEX_PATH, cache_subdir="models", file_hash=CLASS_INDEX_MD5
-        )
+        with contextlib.redirect_stdout(io.StringIO()):  # 35 kB are no download to tell of
+            fetched = tf_keras.utils.get_file(
+                CLASS_INDEX, CLASS_INDEX_PATH, cache_subdir="models", file_hash=CLASS_INDEX_MD5
+            )
     except Exception as error:  # get_file raises a bare Exception for every network fault
         if "URL fetch failure" not in str(error):
             raise

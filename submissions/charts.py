@@ -9,10 +9,11 @@ import numpy as np
 
 from submissions.plots import BLUE, GREY, INK, ORANGE, STYLE, draw_field
 
-SIZE = (3.6, 3.1)  # inches; small, so that the writing stays readable on a phone
+SIZE = (3.1, 2.7)  # inches; small, so that the writing stays readable on a phone and four beside each other
 # What is dark on white must be light on black: Okabe and Ito's sky blue for their blue.
 DARK = {INK: "#e6e9ec", GREY: "#4a525b", BLUE: "#56b4e9", ORANGE: "#ee8434"}
 BINS = 10
+LEAST = 5  # pictures of a bin, for its share to say anything
 CLIPS = np.geomspace(1e-5, 0.2, 60)
 
 
@@ -88,7 +89,7 @@ def roc_chart(labels: np.ndarray, probabilities: np.ndarray, auc: float, classes
 def reliability_chart(labels: np.ndarray, raw: np.ndarray, calibrated: np.ndarray, name: str) -> Chart:
     """How often pictures of a given probability are of class 1, before and after calibration.
 
-    Bins of equal width (M. H. DeGroot, S. E. Fienberg, 1983); those with fewer than 5 pictures are left out.
+    Bins of equal width (M. H. DeGroot, S. E. Fienberg, 1983); those with fewer than LEAST pictures are left out.
     """
 
     def draw(axes: Any) -> None:
@@ -96,14 +97,16 @@ def reliability_chart(labels: np.ndarray, raw: np.ndarray, calibrated: np.ndarra
         for values, style, colour, label in ((raw, "s--", ORANGE, "before"), (calibrated, "o-", BLUE, "after")):
             axes.plot(*_reliability(labels, values), style, color=colour, ms=5, label=f"{label} calibration")
         axes.set(xlabel="probability that it says", ylabel=f"share of {name}s", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-        axes.legend(loc="upper left")
+        axes.legend(loc="lower right")
 
     alt = (
         f"Reliability diagram. The mean distance between what is said and what is true, weighed by pictures, is "
         f"{_gap(labels, raw):.4f} before calibration and {_gap(labels, calibrated):.4f} after."
     )
-    note = f"On the dotted line, 80 % means 80 %. Mean gap {_gap(labels, raw):.4f} before, "
-    return _chart("Reliability", note + f"{_gap(labels, calibrated):.4f} after.", alt, draw)
+    note = (
+        f"On the dotted line, 80 % means 80 %. Mean gap {_gap(labels, raw):.4f} before, {_gap(labels, calibrated):.4f} "
+    )
+    return _chart("Reliability", note + f"after. Tenths with fewer than {LEAST} pictures are left out.", alt, draw)
 
 
 def _binned(labels: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -116,7 +119,7 @@ def _binned(labels: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def _reliability(labels: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     counts, said, true = _binned(labels, values)
-    return said[counts >= 5], true[counts >= 5]
+    return said[counts >= LEAST], true[counts >= LEAST]
 
 
 def _gap(labels: np.ndarray, values: np.ndarray) -> float:

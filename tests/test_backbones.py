@@ -1,6 +1,7 @@
 """Every backbone: its own preprocessing, its cut, its head; saved and loaded it scores the same."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -150,21 +151,30 @@ def test_imagenet_weights_without_network_say_where_to_put_the_file(monkeypatch,
         base_with_weights(small("vgg16"), "imagenet")
 
 
-def saved(folder: Path) -> Path:
-    row = small("mobilenetv2")
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory) -> Path:
+    folder, row = tmp_path_factory.mktemp("saved"), small("mobilenetv2")
     model = build_classifier(row.build(), row)
-    save_run(folder, model, card_of("mobilenetv2", 224), np.zeros((1, 32, 32, 3), np.float32))
+    with pytest.MonkeyPatch.context() as patch:  # saving verifies what was saved
+        patch.setitem(BACKBONES, "mobilenetv2", row)
+        save_run(folder, model, card_of("mobilenetv2", 224), np.zeros((1, 32, 32, 3), np.float32))
     return folder
 
 
-def test_weights_with_a_flipped_bit_are_refused(tmp_path, monkeypatch):
+@pytest.fixture
+def saved(made_once, tmp_path, monkeypatch) -> Path:
+    """A run of a small backbone, for as long as the test lasts known by its name."""
     monkeypatch.setitem(BACKBONES, "mobilenetv2", small("mobilenetv2"))
-    weights = saved(tmp_path) / "model.weights.h5"
+    return Path(shutil.copytree(made_once, tmp_path / "run"))
+
+
+def test_weights_with_a_flipped_bit_are_refused(saved):
+    weights = saved / "model.weights.h5"
     data = bytearray(weights.read_bytes())
     data[len(data) // 2] ^= 1
     weights.write_bytes(data)
     with pytest.raises(ModelError, match="is not the file that"):
-        load_run(tmp_path)
+        load_run(saved)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 99}', "null"])
@@ -174,13 +184,12 @@ def test_a_torn_card_is_refused_in_a_sentence(tmp_path, text):
         load_run(tmp_path)
 
 
-def test_a_card_that_lacks_a_word_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setitem(BACKBONES, "mobilenetv2", small("mobilenetv2"))
-    card = json.loads((saved(tmp_path) / CARD).read_text())
+def test_a_card_that_lacks_a_word_is_refused(saved):
+    card = json.loads((saved / CARD).read_text())
     del card["backbone"]
-    (tmp_path / CARD).write_text(json.dumps(card))
+    (saved / CARD).write_text(json.dumps(card))
     with pytest.raises(ModelError, match="damaged"):
-        load_run(tmp_path)
+        load_run(saved)
 
 
 def test_a_run_that_is_missing_or_unfinished_says_so(tmp_path):

@@ -39,7 +39,7 @@ def test_an_archive_fills_the_folder_says_what_came_and_repeats_at_once(tmp_path
     folder = tmp_path / "my data"
     first = start("--to", folder, "--archive", archive)
     assert (first.returncode, first.stderr) == (0, "")
-    assert "4 labelled pictures: 2 cat, 2 dog  (from train.zip)" in first.stdout
+    assert "│ train │ 4 labelled pictures: 2 cat, 2 dog " in first.stdout and "│ from train.zip │" in first.stdout
     assert "no unlabelled pictures" in first.stdout
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     second = start("--to", folder, "--archive", archive)

@@ -1,5 +1,7 @@
 """Engines give one picture one answer, wherever it stands; they are chosen by rule and trusted where they agree."""
 
+import sys
+
 import numpy as np
 import pytest
 import tf_keras
@@ -153,3 +155,10 @@ def test_a_run_whose_pictures_are_gone_is_scored_by_tensorflow(tmp_path, capsys)
         "tensorflow", "float32", "there are no held-out pictures to compare openvino on"
     )
     assert "no held-out pictures" in capsys.readouterr().out
+
+
+def test_openvino_tells_nobody_that_it_is_used(network):
+    convert(network, 4)
+    parts = [part for name, part in sys.modules.items() if name.startswith("openvino.tools.ovc.")]
+    tellers = {part.tm.__name__ for part in parts if hasattr(part, "tm")}
+    assert tellers == {"openvino.tools.ovc.telemetry_stub"}

@@ -5,12 +5,13 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tiny_runs import HOUSE, draw_pictures, save_tiny_run, submit, submit_command
+from tiny_runs import HOUSE, draw_pictures, save_tiny_run, submit, submit_command, submit_here
 
 HOOKS = f"{HOUSE / 'tests' / 'hooks'}{os.pathsep}{HOUSE}"
 PICTURES = 200
@@ -56,7 +57,7 @@ def wait_for_scores(run: Path, process: subprocess.Popen[str]) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_after_the_batch_in_hand_and_the_same_command_goes_on(place, run, tmp_path, number):
+def test_a_signal_ends_after_the_batch_in_hand_and_the_same_command_goes_on(place, run, tmp_path, capfd, number):
     process = start(place, run, tmp_path / "s.csv", 0.05)
     wait_for_scores(run, process)
     process.send_signal(number)
@@ -71,9 +72,9 @@ def test_a_signal_ends_after_the_batch_in_hand_and_the_same_command_goes_on(plac
     assert "Traceback" not in errors
     assert list(tmp_path.iterdir()) == [run]
 
-    done = submit(run, place / "images", tmp_path / "s.csv")
-    assert done.returncode == 0, done.stderr
-    assert f"{PICTURES - len(kept)} of {PICTURES}, the rest before" in done.stdout
+    done = submit_here(capfd, run, place / "images", tmp_path / "s.csv")
+    assert done.code == 0, done.errors
+    assert f"{PICTURES - len(kept)} of {PICTURES}, the rest before" in done.output
     assert (tmp_path / "s.csv").read_bytes() == (place / "undisturbed.csv").read_bytes()
     assert committed(run).items() >= kept.items(), "nothing is scored twice"
 
@@ -96,3 +97,38 @@ def test_a_signal_before_the_scoring_ends_without_a_traceback(place, run, tmp_pa
     _, errors = process.communicate(timeout=60)
     assert process.returncode in (130, -signal.SIGTERM)  # the latter before Python has come so far
     assert "Traceback" not in errors
+
+
+FORKING = """
+import os, signal, sys, time
+from jobs.interruption import finish_first, listen
+listen()
+with finish_first() as stop:
+    child = os.fork()
+    if child == 0:
+        time.sleep(60)
+        os._exit(1)
+    os.kill(child, signal.SIGTERM)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), stop.wait(0.5))
+"""
+
+
+def test_a_signal_to_a_child_of_the_job_is_none_to_the_job():
+    done = subprocess.run([sys.executable, "-c", FORKING], cwd=HOUSE, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{-signal.SIGTERM} False\n" and done.stderr == ""
+
+
+EARLY = """
+import os, signal, typer
+from jobs import entry
+def raised(*_):
+    os.kill(os.getpid(), signal.SIGTERM)
+    import time; time.sleep(5)
+entry.command = raised
+entry.run(lambda: None)
+"""
+
+
+def test_a_signal_before_the_options_are_read_is_told_as_any_other():
+    done = subprocess.run([sys.executable, "-c", EARLY], cwd=HOUSE, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "Error: interrupted; the same command goes on from here.\n")

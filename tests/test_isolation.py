@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from tiny_runs import HOUSE, draw_pictures, save_tiny_run, submit
+from tiny_runs import HOUSE, draw_pictures, save_tiny_run, submit, submit_here
 
 from jobs.isolation import find_culprits
 from pipeline.rejection import LIMITS
@@ -18,7 +18,7 @@ def side_files(run: Path) -> list[str]:
     return [path.name for path in run.iterdir() if "in-flight" in path.name]
 
 
-def test_a_picture_that_kills_the_process_is_named_at_the_third_start_and_the_others_are_scored(tmp_path):
+def test_a_picture_that_kills_the_process_is_named_at_the_third_start_and_the_others_are_scored(tmp_path, capfd):
     run, images, out = tmp_path / "run", tmp_path / "images", tmp_path / "s.csv"
     save_tiny_run(run)
     draw_pictures(images, 70)
@@ -37,19 +37,19 @@ def test_a_picture_that_kills_the_process_is_named_at_the_third_start_and_the_ot
     assert reject["status"] == "rejected"
 
     (images / "50.jpg").unlink()
-    assert submit(run, images, tmp_path / "without.csv").returncode == 0
+    assert submit_here(capfd, run, images, tmp_path / "without.csv").code == 0
     others = [line for line in out.read_text().splitlines() if not line.startswith("50,")]
     assert others == (tmp_path / "without.csv").read_text().splitlines()
 
 
-def test_files_that_only_happened_to_be_in_hand_are_scored_as_any_other(tmp_path):
+def test_files_that_only_happened_to_be_in_hand_are_scored_as_any_other(tmp_path, capfd):
     run, images, out = tmp_path / "run", tmp_path / "images", tmp_path / "s.csv"
     save_tiny_run(run)
     draw_pictures(images, 5)
     for name in ("1.jpg", "2.jpg"):
         assert submit(run, images, out, PYTHONPATH=HOOKS, PICTURE_FAULTS=f"{name}=abort").returncode != 0
-    done = submit(run, images, out)
-    assert "5 rows, 0 rejects" in done.stdout, done.stderr
+    done = submit_here(capfd, run, images, out)
+    assert "5 rows, 0 rejects" in done.output, done.errors
     assert side_files(run) == []
 
 

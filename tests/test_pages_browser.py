@@ -1,18 +1,16 @@
 """The pages in a real browser: complete, quiet, usable by mouse, keyboard and screen reader, at every width."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from browser import open_browser, visit
+from commands import job
 
 from pipeline.drawings import draw_sample
 
 pytestmark = pytest.mark.browser
 
-ROOT = Path(__file__).parent.parent
 HOSTILE = "<img src=x onerror=alert(1)>.jpg"
 REJECT = "<img src=x onerror=alert(2)>.png"
 PAGES = ("run", "submission")
@@ -20,10 +18,9 @@ WIDTHS = (375, 1440)
 SCHEMES = ("light", "dark")
 
 
-def job(name: str, *options: object) -> None:
-    command = [sys.executable, "-m", f"jobs.{name}", *map(str, options)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+def done(name: str, *options: object) -> None:
+    ended = job(name, *options)
+    assert ended.code == 0, ended.errors
 
 
 @pytest.fixture(scope="module")
@@ -39,16 +36,16 @@ def pages(tmp_path_factory) -> dict[str, Path]:
     shutil.move(folder / "data" / "train" / "cat" / "0.jpg", folder / "data" / "train" / "cat" / HOSTILE)
     shutil.copy(images / "1.jpg", images / HOSTILE)
     (images / REJECT).write_bytes(b"<b>no picture</b>")
-    job("train", "--data", folder / "data", "--recipe", "scratch", "--epochs", 1, "--run", run)
+    done("train", "--data", folder / "data", "--recipe", "scratch", "--epochs", 1, "--run", run)
     (run / "suspects.csv").write_text(
         f"path,label,part,probability\ncat/{HOSTILE},0,train,0.9990000\ndog/3.jpg,1,test,0.0100000\n"
         "cat/gone.jpg,0,train,0.9700000\n"
     )
-    job("report", "--run", run)
+    done("report", "--run", run)
     options = ("--run", run, "--images", images, "--out", folder / "s.csv", "--fill", 0.5)
     # The sample submission beside the drawings knows nothing of the two files more.
     (folder / "drawn" / "sampleSubmission.csv").unlink()
-    job("submit", *options)
+    done("submit", *options)
     return {"run": run / "report.html", "submission": folder / "s.html"}
 
 

@@ -4,12 +4,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 import tf_keras
 import typer
+from commands import Ended
 from PIL import Image
 
 from jobs.entry import _guarded
@@ -63,14 +64,6 @@ def submit(run: Path, images: Path, out: Path, *options: object, **environment: 
     command = submit_command(run, images, out, *options)
     env = {**os.environ, **environment}
     return subprocess.run(command, cwd=HOUSE, capture_output=True, text=True, check=False, env=env)
-
-
-class Ended(NamedTuple):
-    """How a job ended: exit code and what it wrote."""
-
-    code: int
-    output: str
-    errors: str
 
 
 def submit_here(capfd: pytest.CaptureFixture[str], run: Path, images: Path, out: Path, **options: object) -> Ended:
