@@ -1,4 +1,4 @@
-"""A whole submit without its network: the job from its options to its exit code, in a forked child of some milliseconds.
+"""A whole submit without its network, from its options to its exit code, in a forked child of some milliseconds.
 
 Pictures are read as ever; in the network's place their bytes give the score. So a fault can be tried at every step.
 """

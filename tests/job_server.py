@@ -16,15 +16,23 @@ HOUSE = Path(__file__).parent.parent
 
 
 class JobServer:
-    """Starts `jobs.submit`; made by `job_server`."""
+    """Starts `jobs.submit`; made by `job_server`. peak: the most memory (KiB on Linux) that the last job took."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
+        self.peak = 0
 
-    def start(self, log: Path, *arguments: object, choice: tuple[str, str] | None = None, limit: int = -1) -> int:
+    def start(
+        self,
+        log: Path,
+        *arguments: object,
+        choice: tuple[str, str] | None = None,
+        numbers: dict[str, int] | None = None,
+    ) -> int:
         """Begin a job whose output goes to `log`; its pid. `choice` (engine, precision) overrules what the run and
-        the machine would choose, `limit` is a file-size limit in bytes."""
-        words = {"log": str(log), "arguments": [str(word) for word in arguments], "choice": choice, "limit": limit}
+        the machine would choose, `numbers` those of modules (`package.module.NAME`, or a function that gives one)."""
+        told = [str(word) for word in arguments]
+        words = {"log": str(log), "arguments": told, "choice": choice, "numbers": numbers or {}}
         assert self._process.stdin and self._process.stdout
         self._process.stdin.write(json.dumps(words) + "\n")
         self._process.stdin.flush()
@@ -33,7 +41,8 @@ class JobServer:
     def wait(self) -> int:
         """Wait for the job; its exit code, or minus the signal that ended it."""
         assert self._process.stdout
-        return int(self._process.stdout.readline())
+        code, self.peak = map(int, self._process.stdout.readline().split())
+        return code
 
 
 @contextlib.contextmanager
@@ -53,9 +62,7 @@ def job_server() -> Iterator[JobServer]:
         process.stdin.close()
 
 
-def _be_job(log: str, arguments: list[str], choice: list[str] | None, limit: int) -> None:
-    import resource
-
+def _be_job(log: str, arguments: list[str], choice: list[str] | None, numbers: dict[str, int]) -> None:
     from jobs import entry, scoring, submit
 
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -63,8 +70,10 @@ def _be_job(log: str, arguments: list[str], choice: list[str] | None, limit: int
     os.dup2(output, 2)
     if choice:
         scoring.open_engine = lambda run: _opened(run, *choice)  # type: ignore[assignment]
-    if limit >= 0:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    for name, number in numbers.items():
+        module, attribute = name.rsplit(".", 1)
+        there = getattr(sys.modules[module], attribute)
+        setattr(sys.modules[module], attribute, (lambda number=number: number) if callable(there) else number)
     sys.argv = ["jobs/submit.py", *arguments]
     entry.run(submit.main)
 
@@ -97,7 +106,8 @@ def main() -> None:
                 sys.stdout.flush()
                 os._exit(code)
         print(pid, file=answers, flush=True)
-        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), file=answers, flush=True)
+        _, status, usage = os.wait4(pid, 0)
+        print(os.waitstatus_to_exitcode(status), usage.ru_maxrss, file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -131,6 +131,7 @@ def test_segments_are_walked_as_the_decoder_walks_them():
         (b"\xff\xd8\xff\xe0\0\1\xff\xd9", "broken segment"),
         (b"\xff\xd8" + segment(0xE0, b"") * 20_000, "10000 segments"),
         (b"\xff\xd8" + b"\xff" * 100_000, "cut off"),
+        (b"\xff\xd8" + b"\xff" * 2_000_000, "1048576 bytes of garbage"),
     ],
 )
 def test_unreadable_jpegs_are_named(data, words):
@@ -233,7 +234,7 @@ def test_the_orientation_is_found_in_both_byte_orders(order, format, stored, rea
 
 
 def tiff(*tags: tuple[int, int, int, bytes], mark: bytes = b"II*\0", after: bytes = b"") -> bytes:
-    """An EXIF block of tags (number, kind, values, four bytes); what comes `after` them begins at byte 14 + 12 a tag."""
+    """An EXIF block of tags (number, kind, values, four bytes), and what comes `after` them, at byte 14 + 12 a tag."""
     order = "<" if mark[:1] == b"I" else ">"
     entries = b"".join(struct.pack(order + "HHI", *tag[:3]) + tag[3] for tag in tags)
     return mark + struct.pack(order + "IH", 8, len(tags)) + entries + bytes(4) + after

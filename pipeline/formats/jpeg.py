@@ -22,6 +22,7 @@ UNREADABLE = {
 }
 
 MAX_SEGMENTS = 10_000  # photos have about ten; each costs a step of Python
+MAX_GARBAGE = 2**20  # bytes between two segments; a file of nothing but FF would take seconds
 MAX_EFFORT = 1.3e9  # scans x pixels: 20 scans at 64 megapixels, 100 at 13 (progressive photos have 10 to 18)
 MAX_ARITHMETIC_EFFORT = 2e7  # the same where each bit costs a multiplication; hardly any program writes such files
 
@@ -56,7 +57,9 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Give (code, start and end of the content) of every segment, the first SOS last."""
     position = 2
     for _ in range(MAX_SEGMENTS):
-        match = MARKER.search(data, position)
+        match = MARKER.search(data, position, position + MAX_GARBAGE)
+        if match is None and position + MAX_GARBAGE < len(data):
+            raise Rejected(f"JPEG with more than {MAX_GARBAGE} bytes of garbage before the picture")
         if match is None:
             raise IndexError
         code, position = data[match.start() + 1], match.end()
