@@ -2,6 +2,7 @@
 same command goes on from there."""
 
 import contextlib
+import io
 import os
 import resource
 import subprocess
@@ -140,7 +141,7 @@ def test_a_file_size_limit_anywhere_in_a_run_leaves_the_old_files_and_the_run_go
         place = prepare(tmp_path, limit, True)
 
         def work(limit: int = limit, place: Path = place) -> int:
-            sys.stdout = sys.stderr = open(os.devnull, "w")  # the log would have no room either
+            sys.stdout = sys.stderr = io.StringIO()  # the log would have no room either
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
             return submit_bare(place, images)
 
