@@ -23,6 +23,7 @@ MENDABLE = {
     errno.EFBIG: "raise the file-size limit",
     errno.EACCES: "check the permissions",
     errno.EPERM: "check the permissions",
+    errno.EIO: "check the disk",
     errno.EROFS: "choose a folder that can be written",
 }
 

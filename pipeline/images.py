@@ -12,7 +12,7 @@ from pipeline.formats import NAMES
 from pipeline.reading import LIMITS, Limits, Reader, Rejected, read_picture
 
 # Part of the key under which scores and features are kept: add one whenever pixels could change.
-DECODE_VERSION = 1
+DECODE_VERSION = 2
 
 Parts = tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]
 

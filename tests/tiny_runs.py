@@ -23,8 +23,8 @@ HOUSE = Path(__file__).parent.parent
 MEASURED = {"accuracy": 0.5, "log_loss": 0.7, "pictures": 4}
 
 
-def save_tiny_run(folder: Path, engine: str = "tensorflow", seed: int = 1) -> dict[str, Any]:
-    """Make the run; the card is what training would write, as far as scoring needs it."""
+def save_tiny_run(folder: Path, engine: str = "tensorflow", seed: int = 1, **words: object) -> dict[str, Any]:
+    """Make the run; the card is what training would write, as far as scoring needs it, and `words`."""
     tf_keras.utils.set_random_seed(seed)
     model = build_network("scratch", "scratch")
     golden = golden_pictures("scratch", model.input_shape[1])
@@ -40,6 +40,7 @@ def save_tiny_run(folder: Path, engine: str = "tensorflow", seed: int = 1) -> di
         "metrics": dict.fromkeys(("none", "flip"), MEASURED),
         "versions": {"data": weights_sha256(model)[:8]},
         "trained_at": "2026-01-01T00:00:00+00:00",
+        **words,
     }
     folder.mkdir(parents=True)
     save_run(folder, model, card, golden)

@@ -3,8 +3,12 @@
 import struct
 
 ORIENTATION = 0x0112
-# SHORT, LONG, and signed: the standard says SHORT, not all writers do. Viewers pass over BYTE.
-VALUE_FORMATS = {3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}
+# Also the slips of some writers, which viewers forgive.
+ORDERS = {b"II*\0": "<", b"II\0*": "<", b"MM\0*": ">", b"MM*\0": ">", b"MM\0+": ">"}
+# SHORT, LONG, IFD, and signed: the standard says SHORT, not all writers do.
+VALUE_FORMATS = {3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I"}
+# The other kinds of number and text: viewers read them, and see no orientation in them.
+OTHER_SIZES = {1: 1, 2: 1, 5: 8, 7: 1, 10: 8, 11: 4, 12: 8, 16: 8}  # bytes a value
 
 
 def orientation(block: bytes) -> int:
@@ -13,7 +17,7 @@ def orientation(block: bytes) -> int:
     1 (as it is) where the block is broken, has no such tag, or another value: viewers do the same.
     """
     block = block.removeprefix(b"Exif\0\0").removeprefix(b"Exif\0\0")
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
+    order = ORDERS.get(block[:4])
     if order is None:
         return 1
     try:
@@ -27,13 +31,20 @@ def _first_directory(block: bytes, order: str) -> int:
     (count,) = struct.unpack_from(order + "H", block, start)
     for entry in range(start + 2, start + 2 + 12 * count, 12):
         tag, kind, values = struct.unpack_from(order + "HHI", block, entry)
-        if tag == ORIENTATION and kind in VALUE_FORMATS and values:
-            return _value(block, order, entry + 8, VALUE_FORMATS[kind], values)
+        if tag != ORIENTATION:
+            continue
+        value = _value(block, order, entry + 8, kind, values)
+        if value is not None:
+            return value if 1 <= value <= 8 else 1
     return 1
 
 
-def _value(block: bytes, order: str, position: int, kind: str, values: int) -> int:
-    if values * struct.calcsize(order + kind) > 4:  # they lie elsewhere
+def _value(block: bytes, order: str, position: int, kind: int, values: int) -> int | None:
+    """Give the tag's first value, 0 for one that is no whole number, None where viewers look for the next such tag."""
+    format = VALUE_FORMATS.get(kind)
+    size = values * (struct.calcsize(order + format) if format else OTHER_SIZES.get(kind, 0))
+    if size > 4:  # they lie elsewhere
         (position,) = struct.unpack_from(order + "I", block, position)
-    (value,) = struct.unpack_from(order + kind, block, position)
-    return value if 1 <= value <= 8 else 1
+    if size == 0 or position + size > len(block):
+        return None
+    return int(struct.unpack_from(order + format, block, position)[0]) if format else 0

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from pipeline.rejection import Limits, Rejected
 
+LONGEST_SIDE = 1_000_000  # pixels, as libpng has it: decoders keep several numbers for each row
+
 
 class Header(NamedTuple):
     """The facts that decide whether and how a picture is decoded."""
@@ -23,3 +25,5 @@ def check_sides(name: str, width: int, height: int, limits: Limits) -> None:
         raise Rejected(f"{name} of {width} x {height} pixels")
     if width * height > limits.megapixels * 1e6:
         raise Rejected(f"{width} x {height} pixels, over the limit of {limits.megapixels:g} megapixels")
+    if max(width, height) > LONGEST_SIDE:
+        raise Rejected(f"{width} x {height} pixels, where {LONGEST_SIDE} is the longest side")

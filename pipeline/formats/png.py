@@ -43,7 +43,7 @@ def _walk(data: bytes) -> tuple[int, int, list[tuple[int, int]]]:
             raise Rejected(f"PNG is cut off: its chunk {kind!r} reaches past the end")
         if kind == b"IDAT":
             compressed += length
-        elif kind == b"eXIf" and orientation == 1:
+        elif kind == b"eXIf":  # of several, viewers take the last
             orientation = exif.orientation(data[start : start + length])
         elif kind in TEXTS:
             texts.append((start - 8, position))
