@@ -12,7 +12,7 @@ SCRATCH_SIZE = 96  # side in pixels of what the small network sees
 # Computed once and stored; training draws one of them for each picture in every epoch.
 PLAIN_VIEWS = ("identity",)
 MIRROR_VIEWS = ("identity", "mirrored")
-AUGMENTED_VIEWS = (*MIRROR_VIEWS, "augmented-1", "augmented-2", "augmented-3", "augmented-4")
+AUGMENTED_VIEWS = (*MIRROR_VIEWS, "augmented-1", "augmented-2")
 
 
 @dataclass(frozen=True)
