@@ -95,7 +95,7 @@ def reliability_chart(labels: np.ndarray, raw: np.ndarray, calibrated: np.ndarra
     def draw(axes: Any) -> None:
         axes.plot([0, 1], [0, 1], ":", color=INK, lw=1)
         for values, style, colour, label in ((raw, "s--", ORANGE, "before"), (calibrated, "o-", BLUE, "after")):
-            axes.plot(*_reliability(labels, values), style, color=colour, ms=5, label=f"{label} calibration")
+            axes.plot(*_reliability(labels, values), style, color=colour, ms=5, label=label)
         axes.set(xlabel="probability that it says", ylabel=f"share of {name}s", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         axes.legend(loc="lower right")
 
@@ -104,9 +104,10 @@ def reliability_chart(labels: np.ndarray, raw: np.ndarray, calibrated: np.ndarra
         f"{_gap(labels, raw):.4f} before calibration and {_gap(labels, calibrated):.4f} after."
     )
     note = (
-        f"On the dotted line, 80 % means 80 %. Mean gap {_gap(labels, raw):.4f} before, {_gap(labels, calibrated):.4f} "
+        f"On the dotted line, 80 % means 80 %. Mean gap {_gap(labels, raw):.4f} before calibration, "
+        f"{_gap(labels, calibrated):.4f} after. Tenths with fewer than {LEAST} pictures are left out."
     )
-    return _chart("Reliability", note + f"after. Tenths with fewer than {LEAST} pictures are left out.", alt, draw)
+    return _chart("Reliability", note, alt, draw)
 
 
 def _binned(labels: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
