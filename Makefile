@@ -8,7 +8,7 @@ SHARED ?= ../shared
 export SHARED
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data train evaluate submit describe report verify bench test test-faults test-browser lint check clean clean-features
+.PHONY: help setup data train evaluate submit score rounds describe report verify bench test test-faults test-browser lint check clean clean-features
 
 empty :=
 space := $(empty) $(empty)
@@ -18,6 +18,7 @@ option = $(if $(2),$(1) $(call quote,$(2)))
 extras_of = $(subst $(space),$(comma),$(sort $(subst $(comma),$(space),$(1))))
 stamp_of = $(VENV)/installed-$(subst $(comma),-,$(call extras_of,$(1)))
 PY = $(VENV)/bin/python
+S3_SERVER = $(VENV)/s3-server/installed
 
 help:  ## list the targets
 	@echo "Pawscore: from a folder of pictures to a Kaggle submission. make submit is all you need to begin."
@@ -32,6 +33,13 @@ $(VENV)/installed-%: pyproject.toml constraints.txt
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) (extras: $(subst -,$(comma) ,$*); some minutes, once) ..."
 	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt '.[$(subst -,$(comma),$*)]'
+	@touch $@
+
+# The server of the tests of object stores needs older versions of what Pawscore uses: an environment of its own.
+$(S3_SERVER): tests/s3-server.txt
+	@$(PYTHON) -m venv $(@D)
+	@echo "Installing the tests' S3 server into $(@D) (half a minute, once) ..."
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/s3-server.txt
 	@touch $@
 
 data: setup  ## unpack, download or draw pictures: ARCHIVE=file-or-folder or SOURCE=kaggle|microsoft|sample, DATA=folder
@@ -58,6 +66,18 @@ submit: setup  ## score IMAGES (or DATA/test1) with RUN into OUT: FORMAT=label|p
 	  $(call option,--out,$(OUT)) $(call option,--format,$(FORMAT)) $(call option,--tta,$(TTA)) \
 	  $(call option,--sample-submission,$(SAMPLE_SUBMISSION)) $(call option,--fill,$(FILL)) $(if $(OVERWRITE),--overwrite)
 
+score: setup  ## score what is new in IMAGES with RUN, write OUT of all that is there: LEDGER TTA FORMAT SETTLE WATCH MAX_REJECT_SHARE
+	@$(PY) -m jobs.score $(call option,--run,$(RUN)) $(call option,--images,$(IMAGES)) $(call option,--out,$(OUT)) \
+	  $(call option,--ledger,$(LEDGER)) $(call option,--format,$(FORMAT)) $(call option,--tta,$(TTA)) $(if $(COLUMNS),--columns) \
+	  $(call option,--include,$(INCLUDE)) $(call option,--exclude,$(EXCLUDE)) $(call option,--limit,$(LIMIT)) $(if $(DRY_RUN),--dry-run) \
+	  $(call option,--settle,$(SETTLE)) $(call option,--watch,$(WATCH)) $(call option,--max-reject-share,$(MAX_REJECT_SHARE)) \
+	  $(call option,--min-files,$(MIN_FILES)) $(if $(FAIL_ON_DRIFT),--fail-on-drift) $(call option,--log,$(LOG)) \
+	  $(call option,--metrics,$(METRICS))
+
+rounds: setup  ## the last scheduled rounds of RUN (or LEDGER); PRUNE=DAYS deletes old rows of the ledger instead
+	@$(PY) -m jobs.rounds $(call option,--run,$(RUN)) $(call option,--ledger,$(LEDGER)) $(call option,--last,$(LAST)) \
+	  $(call option,--prune,$(PRUNE))
+
 describe: setup  ## what is in the picture IMAGE, by ImageNet's 1000 classes: BACKBONE WEIGHTS CLASS_INDEX JSON=1
 	@$(PY) -m jobs.describe $(if $(IMAGE),$(call quote,$(IMAGE))) $(call option,--backbone,$(BACKBONE)) $(call option,--weights,$(WEIGHTS)) \
 	  $(call option,--class-index,$(CLASS_INDEX)) $(if $(JSON),--json)
@@ -74,10 +94,10 @@ bench: $(call stamp_of,$(EXTRAS))  ## measure speed and memory beside others, wr
 
 # Two processes, since much of a test's time is one thread's: starts of TensorFlow. A file's tests share what they set up.
 SIDE_BY_SIDE = -n 2 --dist loadfile
-test: $(call stamp_of,$(EXTRAS) dev)  ## run the tests
+test: $(call stamp_of,$(EXTRAS) dev) $(S3_SERVER)  ## run the tests
 	@$(PY) -m pytest -q $(SIDE_BY_SIDE)
 
-test-faults: $(call stamp_of,$(EXTRAS) dev)  ## run the slow tests that kill, starve and fuzz
+test-faults: $(call stamp_of,$(EXTRAS) dev deploy) $(S3_SERVER)  ## run the slow tests that kill, starve and fuzz
 	@$(PY) -m pytest -q -m 'faults or slow'
 
 # Debian's browser, where there is none: elsewhere the tests say that they were skipped, and why.

@@ -34,7 +34,7 @@ def fail(sentence: str, code: int = 2) -> typer.Exit:
     return typer.Exit(code)
 
 
-def _in_words(interruption: KeyboardInterrupt) -> str:
+def _interrupted(interruption: KeyboardInterrupt) -> str:
     so_far = f" ({interruption})" if str(interruption) else ""
     return f"interrupted{so_far}; the same command goes on from here."
 
@@ -44,22 +44,36 @@ def command_line() -> str:
     return shlex.join(["python", "-m", f"jobs.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
 
 
+def exit_code_of(error: BaseException) -> int:
+    """The exit code with which a job ends that an error stops."""
+    if isinstance(error, SubmissionError):
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    expected = isinstance(error, InputError | ModelError) or (isinstance(error, OSError) and error.errno in MENDABLE)
+    return 2 if expected else 1
+
+
+def in_words(error: BaseException) -> str:
+    """An error as one sentence."""
+    if isinstance(error, KeyboardInterrupt):
+        return _interrupted(error)
+    if isinstance(error, OSError) and error.errno in MENDABLE:
+        where = f" ({error.filename})" if error.filename else ""
+        return f"{error.strerror}{where}; {MENDABLE[error.errno]} and run it again."
+    return str(error)
+
+
 def _guarded(main: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(main)
     def guarded(*args: object, **options: object) -> None:
         try:
             main(*args, **options)
-        except (InputError, ModelError) as error:
-            raise fail(str(error)) from None
-        except SubmissionError as error:
-            raise fail(str(error), error.exit_code) from None
-        except KeyboardInterrupt as interruption:
-            raise fail(_in_words(interruption), INTERRUPTED) from None
-        except OSError as error:
-            if error.errno not in MENDABLE:
+        except (InputError, ModelError, SubmissionError, KeyboardInterrupt, OSError) as error:
+            code = exit_code_of(error)
+            if code == 1:
                 raise
-            where = f" ({error.filename})" if error.filename else ""
-            raise fail(f"{error.strerror}{where}; {MENDABLE[error.errno]} and run it again.") from None
+            raise fail(in_words(error), code) from None
 
     return guarded
 
@@ -92,7 +106,7 @@ def run(main: Callable[..., None]) -> None:
     """Run a job's `main` as a command line.
 
     Exit codes: 0 done, 1 a fault of ours (with its traceback), 2 wrong options or input, 3 too many
-    rejects, 4 locked, 5 drift, 130 interrupted.
+    rejects or too few files, 4 locked, 5 drift, 130 interrupted.
     """
     listen()
     # Read by TensorFlow when it is imported, which happens after the options are read.
@@ -101,7 +115,7 @@ def run(main: Callable[..., None]) -> None:
     try:
         command(main)()
     except KeyboardInterrupt as interruption:  # before `main` has begun
-        print(f"Error: {_in_words(interruption)}", file=sys.stderr, flush=True)
+        print(f"Error: {in_words(interruption)}", file=sys.stderr, flush=True)
         sys.exit(INTERRUPTED)
 
 

@@ -15,6 +15,7 @@ from jobs.scoring import Scorer, load_scorer, score_entries
 from models.metrics import Metrics, measure
 from pipeline import InputError
 from pipeline.files import Entry, find_labelled, resolve_folder, scan
+from pipeline.sources import LocalFolder
 from submissions.names import escape, unescape
 
 WORST = 20
@@ -75,7 +76,7 @@ def evaluate(folder: Path, images: Path | None, views: str) -> Result:
     root, labelled = _test_part(scorer, folder) if images is None else _labelled(scorer, images)
     scored: dict[bytes, float] = {}
     rejects: list[tuple[bytes, str]] = []
-    for outcomes in score_entries(scorer, root, [entry for entry, _ in labelled]):
+    for outcomes in score_entries(scorer, LocalFolder(Path(os.fsdecode(root))), [entry for entry, _ in labelled]):
         for outcome in outcomes:
             if outcome.probability is None:
                 rejects.append((outcome.entry.path, outcome.error))

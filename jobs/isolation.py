@@ -16,9 +16,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pipeline.rejection import Limits
+from pipeline.stores import PATIENCE
 
 HOUSE = Path(__file__).parent.parent
 SECONDS = 30  # a file
+STORES_SECONDS = "4"  # a request; with all its repetitions less than the above
 MEMORY = 4 << 30  # bytes of address space beyond what the libraries take
 READY, FINE, TOO_LARGE = "ready", "fine", "memory"
 Child = subprocess.Popen[str]
@@ -27,7 +29,8 @@ Child = subprocess.Popen[str]
 def find_culprits(root: bytes, paths: Sequence[bytes], limits: Limits) -> Iterator[tuple[bytes, str]]:
     """Decode each of `paths` in a child process; give (path, why it must not be decoded, or '') as each is known.
 
-    A file that only can't be read is none: the normal stream names it. Raises RuntimeError when no child starts.
+    `root` is a source's, which the child opens again (see `pipeline.sources`). A file that only can't be read is
+    none: the normal stream names it. Raises RuntimeError when no child starts.
     """
     waiting = list(paths)
     while waiting:
@@ -69,7 +72,8 @@ def _child(root: bytes, limits: Limits) -> Iterator[Child]:
     with subprocess.Popen(
         command,
         cwd=HOUSE,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},  # pictures are decoded on the CPU
+        # Pictures are decoded on the CPU; a store that does not answer is not taken for a picture that takes too long.
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", PATIENCE: STORES_SECONDS},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -91,16 +95,18 @@ def main() -> None:
 
     from pipeline.images import load_or_reject
     from pipeline.reading import Rejected
+    from pipeline.sources import open_source
 
     settings = json.loads(sys.stdin.readline())
     root, limits = bytes.fromhex(settings["root"]), Limits(**settings["limits"])
+    source = open_source(os.fsdecode(root))
     _limit_memory()
     print(READY, flush=True)
     for line in sys.stdin:
         signal.alarm(SECONDS)
         answer = FINE
         try:
-            load_or_reject(root, bytes.fromhex(line.strip()), limits)
+            load_or_reject(root, bytes.fromhex(line.strip()), limits, source.read)
         except Rejected as reject:
             if isinstance(reject.__cause__, MemoryError | tf.errors.ResourceExhaustedError):
                 answer = TOO_LARGE

@@ -13,6 +13,7 @@ from jobs.summary import show_summary
 from jobs.versions import find_versions
 from models.calibration import Calibration
 from pipeline.files import Entry
+from pipeline.sources import LocalFolder
 from submissions import SubmissionError
 from submissions.kaggle import COLUMNS, Form, MissingFillError, Submission, compose
 from submissions.ledger import open_ledger
@@ -48,7 +49,7 @@ def submit(request: Request) -> None:
     with open_ledger(request.run / LEDGER) as ledger:
         if ledger.set_aside is not None:
             print(f"the ledger was damaged: set aside as {ledger.set_aside}, scoring begins anew")
-        new = score_folder(scorer, ledger, root, request.entries)
+        new = score_folder(scorer, ledger, LocalFolder(request.root), request.entries)
         outcomes = list(ledger.outcomes(scorer.key, root))
         submission = _compose(request, outcomes, calibration)
         outcome = publish(

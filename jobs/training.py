@@ -14,6 +14,7 @@ from jobs.extraction import Source, cache_folder
 from jobs.holdout import Finished, finish
 from jobs.probes import prepared_pictures, spread
 from jobs.recipe_runs import train_on_features
+from jobs.reference import write_looks
 from jobs.run_card import Options, fingerprint, new_card
 from jobs.run_page import write_run_page
 from jobs.scratch_runs import train_scratch
@@ -75,9 +76,10 @@ def train(folder: Path, options: Options) -> None:
 
 
 def _write_page(folder: Path, training_set: TrainingSet, cache: Path) -> None:
-    """The suspects and the page of a run that is whole already: a fault here costs the page, not the training."""
+    """Looks, suspects and the page of a run that is whole already: a fault here costs the page, not the training."""
     print("looking for suspects, writing the page ...", flush=True)
     try:
+        write_looks(folder, training_set.root)
         write_suspects(folder, training_set, read_card(folder), cache)
         write_run_page(folder, cache)
     except (InputError, OSError) as error:

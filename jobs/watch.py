@@ -1,12 +1,20 @@
 """The reader of a scoring run: it notes what is in hand and what was read, and gives up on a medium that fails."""
 
 import errno
+from typing import NamedTuple
 
-from pipeline.reading import Encoded, Limits, Rejected, State, read_picture
+from pipeline.reading import Encoded, Limits, Reader, Rejected, State, read_picture
 from submissions.in_flight import InFlight
 
 # So many in a row are the medium's fault, not the files'.
 MOST_MEDIUM_ERRORS = 5
+
+
+class Seen(NamedTuple):
+    """A file as it was read: what tells its state, and the pixels of its picture."""
+
+    state: State
+    pixels: int
 
 
 class Watch:
@@ -15,17 +23,18 @@ class Watch:
     Threads share it; each of its steps is one operation on a dict, a set or a number.
     """
 
-    def __init__(self, flight: InFlight | None) -> None:
+    def __init__(self, flight: InFlight | None, reader: Reader = read_picture) -> None:
         self._flight = flight
-        self._seen: dict[bytes, State] = {}
+        self._reader = reader
+        self._seen: dict[bytes, Seen] = {}
         self._in_a_row = 0
 
     def read(self, root: bytes, path: bytes, limits: Limits) -> Encoded:
-        """Read one picture as `read_picture` does."""
+        """Read one picture as `read_picture` does, by the reader that was given."""
         if self._flight is not None:
             self._flight.started(path)
-        picture = read_picture(root, path, limits)
-        self._seen[path] = picture.state
+        picture = self._reader(root, path, limits)
+        self._seen[path] = Seen(picture.state, picture.width * picture.height)
         return picture
 
     def read_in_stream(self, root: bytes, path: bytes, limits: Limits) -> Encoded:
@@ -52,6 +61,6 @@ class Watch:
         """Let the stream try the medium again."""
         self._in_a_row = 0
 
-    def seen(self, path: bytes) -> State:
+    def seen(self, path: bytes) -> Seen:
         """What `path` was when it was last read, given once. Raises KeyError when it was not."""
         return self._seen.pop(path)

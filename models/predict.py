@@ -1,4 +1,4 @@
-"""Batches of (paths, images) in, (path, probability) pairs out; the engine works while the next batch is prepared."""
+"""Batches of (names, images) in, (names, probabilities) out; the engine works while the next batch is prepared."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -66,9 +66,9 @@ def _computed(pieces: Iterable[_Piece], engine: Engine) -> Iterator[tuple[_Piece
         yield piece, finish()
 
 
-def predict(batches: Iterable, engine: Engine) -> Iterator[list[tuple[bytes, float]]]:
-    """For every batch of (paths (B,), images (B, V, S, S, 3)) its (path, mean probability over the views)."""
-    for paths, outputs in run_batches(batches, engine):
+def predict(batches: Iterable, engine: Engine) -> Iterator[tuple[Any, np.ndarray]]:
+    """For every batch of (names, images (B, V, S, S, 3)) its names and the mean probabilities over the views, float64
+    (B,)."""
+    for names, outputs in run_batches(batches, engine):
         # Accumulated in float64: the mean of equal views is exactly their value.
-        means = outputs[0].reshape(len(outputs[0]), -1).astype(np.float64).mean(axis=1)
-        yield list(zip(paths.numpy().tolist(), means.tolist(), strict=True))
+        yield names, outputs[0].reshape(len(outputs[0]), -1).astype(np.float64).mean(axis=1)

@@ -8,11 +8,12 @@ compares the paths that came out with those that went in knows which are missing
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
 
-from pipeline.images import decode, load, read_together
+from pipeline.images import brightness, decode, load, read_together
 from pipeline.reading import Limits, Reader, read_picture
 from pipeline.views import View, identity
 
@@ -25,13 +26,15 @@ WAITING = 3
 @dataclass(frozen=True)
 class Preparation:
     """How a file becomes the network's input: side of the square in pixels, the backbone's own
-    preprocessing (RGB float32 0..255 -> float32), the views, what the reader refuses, and the reader."""
+    preprocessing (RGB float32 0..255 -> float32), the views, what the reader refuses, the reader, and how many files
+    it may read at the same time."""
 
     image_size: int
     preprocess: Callable[[tf.Tensor], tf.Tensor]
     views: tuple[View, ...] = (identity,)
     limits: Limits = field(default_factory=Limits)
     reader: Reader = read_picture
+    at_once: int = 1
 
 
 def prepare(root: bytes, path: tf.Tensor, preparation: Preparation) -> tf.Tensor:
@@ -55,6 +58,13 @@ def scoring_dataset(root: bytes, paths: Sequence[bytes], preparation: Preparatio
     """
     dataset = _pictures(root, tf.data.Dataset.from_tensor_slices((tf.constant(list(paths), tf.string),)), preparation)
     return to_device(dataset.batch(batch))
+
+
+def measured_dataset(root: bytes, paths: Sequence[bytes], preparation: Preparation, batch: int) -> tf.data.Dataset:
+    """((paths (B,) string, brightness (B,) float32, 0..255), images) as `scoring_dataset` gives them."""
+    dataset = tf.data.Dataset.from_tensor_slices((tf.constant(list(paths), tf.string),))
+    dataset = _pictures(root, dataset, preparation, measure=True)
+    return to_device(dataset.map(lambda path, light, images: ((path, light), images)).batch(batch))
 
 
 def evaluation_dataset(
@@ -95,20 +105,28 @@ def _without_path(path: tf.Tensor, label: tf.Tensor, images: tf.Tensor) -> tuple
     return images[0], label
 
 
-def _pictures(root: bytes, dataset: tf.data.Dataset, preparation: Preparation) -> tf.data.Dataset:
-    """(path, *others) -> (path, *others, images (V, S, S, 3)), in order; elements that are no pictures are left out."""
-    others = len(dataset.element_spec)
+def _pictures(
+    root: bytes, dataset: tf.data.Dataset, preparation: Preparation, measure: bool = False
+) -> tf.data.Dataset:
+    """(path, *others) -> (path, *others, images (V, S, S, 3)), in order; elements that are no pictures are left out.
+
+    With `measure`, the brightness of each stands before its images.
+    """
+    others, at_once = len(dataset.element_spec), preparation.at_once
+    together = partial(read_together, root, limits=preparation.limits, reader=preparation.reader, at_once=at_once)
 
     # Nothing here branches on a tensor in Python; to have it translated all the same takes a second at each start.
     @tf.autograph.experimental.do_not_convert
     def read_some(*elements: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        return *elements, *read_together(root, elements[0], preparation.limits, preparation.reader)
+        return *elements, *together(elements[0])
 
     @tf.autograph.experimental.do_not_convert
     def decode_one(*parts: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        return *parts[:others], prepare_views(decode(*parts[others:]), preparation)
+        image = decode(*parts[others:])
+        measured = (brightness(image),) if measure else ()
+        return *parts[:others], *measured, prepare_views(image, preparation)
 
-    dataset = dataset.batch(READ_TOGETHER).map(read_some, num_parallel_calls=1).unbatch()
+    dataset = dataset.batch(max(READ_TOGETHER, at_once)).map(read_some, num_parallel_calls=1).unbatch()
     return dataset.map(decode_one, num_parallel_calls=decoders()).ignore_errors()
 
 

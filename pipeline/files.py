@@ -38,44 +38,67 @@ def resolve_folder(folder: Path) -> Path:
 
 
 def scan(root: Path, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> list[Entry]:
-    """Every file under `root` that is not hidden, sorted by path (bytes).
+    """Every file that `list_files` gives, at once."""
+    return list(list_files(os.fsencode(root), include, exclude))
+
+
+def list_files(root: bytes, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> Iterator[Entry]:
+    """Every file under `root` that is not hidden, sorted by path (bytes), as the folders are read one by one.
 
     Files of every kind but folders are listed: links, FIFOs and devices too, so that the reader refuses them
     by name and none is passed over in silence. Links to folders are not entered (they could loop) and are
-    listed as files. `include` and `exclude` are shell patterns on the relative path; exclusion wins.
+    listed as files. `include` and `exclude` are shell patterns on the relative path; exclusion wins. Only the names
+    of the folders above a file are held in memory. A folder that vanishes meanwhile has no files; raises OSError for
+    one that cannot be read, and for the root in either case.
     """
-    found = sorted(_walk(os.fsencode(root), b""))
-    return [entry for entry in found if _is_wanted(os.fsdecode(entry.path), include, exclude)]
+    for path in _walk(root):
+        if is_wanted(os.fsdecode(path), include, exclude):
+            yield _entry(root, path)
 
 
-def _is_wanted(path: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
+def is_wanted(path: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
+    """Whether shell patterns let a relative path pass: one of `include`, where there are any, and none of `exclude`."""
     if any(fnmatchcase(path, pattern) for pattern in exclude):
         return False
     return not include or any(fnmatchcase(path, pattern) for pattern in include)
 
 
-def _walk(root: bytes, folder: bytes) -> Iterator[Entry]:
+def _walk(root: bytes) -> Iterator[bytes]:
     # An own stack instead of recursion: a folder tree may be deeper than Python's stack.
-    waiting = [folder]
-    while waiting:
-        folder = waiting.pop()
-        with os.scandir(os.path.join(root, folder) if folder else root) as children:
-            for child in children:
-                path = os.path.join(folder, child.name)
-                if child.name.startswith(b"."):
-                    continue
-                if child.is_dir(follow_symlinks=False):
-                    waiting.append(path)
-                else:
-                    yield _entry(child, path)
+    stack = [iter(_names(root, b""))]
+    while stack:
+        path = next(stack[-1], None)
+        if path is None:
+            stack.pop()
+        elif path.endswith(b"/"):
+            stack.append(iter(_names(root, path)))
+        else:
+            yield path
 
 
-def _entry(child: "os.DirEntry[bytes]", path: bytes) -> Entry:
+def _names(root: bytes, folder: bytes) -> list[bytes]:
+    """What is in a folder; a folder's name ends with its slash, so that names sort as the paths below them do."""
     try:
-        status = child.stat(follow_symlinks=True)
+        with os.scandir(os.path.join(root, folder)) as children:
+            names = [_name(child) for child in children if not child.name.startswith(b".")]
+    except FileNotFoundError:
+        if not folder or not os.path.isdir(root):
+            raise
+        return []
+    return [folder + name for name in sorted(names)]
+
+
+def _name(child: "os.DirEntry[bytes]") -> bytes:
+    return child.name + b"/" if child.is_dir(follow_symlinks=False) else child.name
+
+
+def _entry(root: bytes, path: bytes) -> Entry:
+    place = os.path.join(root, path)
+    try:
+        status = os.stat(place)
     except OSError:  # a link to nowhere: what can be told of it is the link itself
         try:
-            status = child.stat(follow_symlinks=False)
+            status = os.lstat(place)
         except OSError:  # vanished since the folder was read: the reader will name it
             return Entry(path, 0, 0, 0, 0)
     size = status.st_size if stat.S_ISREG(status.st_mode) else 0

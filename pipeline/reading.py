@@ -14,7 +14,17 @@ from pipeline.conversion import HEAVY_BYTES, convert, is_heavy, jpeg_reduction, 
 from pipeline.formats import check_header, format_of
 from pipeline.rejection import LIMITS, Limits, Rejected
 
-__all__ = ["LIMITS", "Encoded", "Limits", "Reader", "Rejected", "State", "read_picture"]
+__all__ = [
+    "LIMITS",
+    "Encoded",
+    "Limits",
+    "Reader",
+    "Rejected",
+    "State",
+    "check_size",
+    "encode",
+    "read_picture",
+]
 
 OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | os.O_NOFOLLOW
 FIRST_BYTES = 65536  # enough to know the format; most photos fit whole
@@ -63,16 +73,20 @@ def read_picture(root: bytes | str, path: bytes, limits: Limits = LIMITS) -> Enc
         with _opened(root, path) as descriptor:
             before = os.fstat(descriptor)
             _check_regular(before)
-            _check_size(before.st_size, limits)
+            check_size(before.st_size, limits)
             with one_at_a_time if before.st_size > HEAVY_BYTES else nullcontext():
-                return _encoded(_read_whole(descriptor, before), _state(before), limits)
+                return encode(_read_whole(descriptor, before), _state(before), limits)
     except OSError as error:
         raise Rejected(_words(error), errno=error.errno) from error
     except MemoryError as error:
         raise Rejected("not enough memory to read it", transient=True) from error
 
 
-def _encoded(data: bytes, state: State, limits: Limits) -> Encoded:
+def encode(data: bytes, state: State, limits: Limits) -> Encoded:
+    """Check the header of a file's whole content, and convert what TensorFlow would not show as viewers do.
+
+    Raises Rejected.
+    """
     header = check_header(data, limits)
     heavy = is_heavy(header, len(data))
     data = data if header.kept is None else header.kept
@@ -123,7 +137,8 @@ def _check_regular(status: os.stat_result) -> None:
         raise Rejected(f"not a regular file ({kind})")
 
 
-def _check_size(size: int, limits: Limits) -> None:
+def check_size(size: int, limits: Limits) -> None:
+    """Raise Rejected for a file of no bytes, or of more than `limits` allow."""
     if size == 0:
         raise Rejected("empty (0 bytes)")
     if size > limits.file_bytes:

@@ -17,3 +17,15 @@ class TooManyRejectsError(SubmissionError):
     """More pictures were rejected than allowed; nothing was published."""
 
     exit_code = 3
+
+
+class TooFewFilesError(SubmissionError):
+    """Fewer files are there than must be; nothing was published."""
+
+    exit_code = 3
+
+
+class DriftError(SubmissionError):
+    """The new pictures are unlike those that the model was measured on; everything is published."""
+
+    exit_code = 5

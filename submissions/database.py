@@ -36,6 +36,19 @@ TABLES = {
         rejected INTEGER NOT NULL, vanished INTEGER NOT NULL, waiting INTEGER NOT NULL, rate REAL NOT NULL,
         exit_code INTEGER NOT NULL)""",
 }
+# Tables that came later: a ledger without them is sound, and gets them when it is opened. `fresh` is 1 until an
+# outcome has been published by a schedule.
+ADDED = {
+    "looks": """CREATE TABLE looks (
+        model TEXT NOT NULL, root BLOB NOT NULL, path BLOB NOT NULL,
+        pixels INTEGER, brightness REAL, fresh INTEGER NOT NULL,
+        PRIMARY KEY (model, root, path),
+        CHECK (typeof(root) = 'blob' AND typeof(path) = 'blob'),
+        CHECK (fresh IN (0, 1))) WITHOUT ROWID""",
+    "drift": """CREATE TABLE drift (
+        start TEXT NOT NULL, measure TEXT NOT NULL, psi REAL NOT NULL, pictures INTEGER NOT NULL,
+        reference INTEGER NOT NULL, verdict TEXT NOT NULL)""",
+}
 # The last scan lives in a table, so that listings of any length and order cost the same. It arrives in
 # chunks, each joined at once, because the caller gets its own entries back.
 TEMPORARY = (
@@ -86,6 +99,7 @@ def _is_sound(connection: sqlite3.Connection, path: Path) -> bool:
         )
     tables = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
     known = version == VERSION and all(tables.get(name) == sql for name, sql in TABLES.items())
+    known = known and all(tables.get(name, sql) == sql for name, sql in ADDED.items())
     # Not quick_check: it costs the same here (no index but the tables themselves), and misses a torn page whose
     # two halves are sound rows of other places.
     return known and connection.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok"
@@ -132,6 +146,8 @@ def _prepare(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
+    for sql in ADDED.values():
+        connection.execute(sql.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS"))
     for sql in TEMPORARY:
         connection.execute(sql)
 

@@ -11,36 +11,20 @@ import itertools
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from submissions import SubmissionError
-from submissions.database import connect, in_sentences, open_database
+from submissions import SubmissionError, statements
+from submissions.database import in_sentences, open_database
 from submissions.locks import exclusive
 from submissions.names import shown
-from submissions.records import AnyEntry, Entry, Outcome, Round, Row, checked, clean, fingerprint
+from submissions.records import AnyEntry, Drift, Entry, Listed, Outcome, Round, Row, checked, clean, fingerprint
 
-__all__ = ["Entry", "Ledger", "Outcome", "Round", "Row", "open_ledger", "read_rounds"]
+__all__ = ["Entry", "Ledger", "Outcome", "Round", "Row", "open_ledger"]
 
 CHUNK = 10_000  # entries
-_FILE = """o.path = s.path AND o.size IS s.size AND o.mtime_ns IS s.mtime_ns AND o.ctime_ns IS s.ctime_ns
-    AND o.inode IS s.inode"""
-# An outcome of the same fingerprint is true for the file that is there now, also if it is marked as vanished.
-_HOLDS = f"{_FILE} AND (o.status != 'vanished' OR o.probability IS NOT NULL)"
-_PENDING = f"""SELECT number FROM arrivals s WHERE NOT EXISTS (SELECT 1 FROM scores o
-    WHERE model = ? AND root = ? AND {_HOLDS} AND status != 'unreadable') ORDER BY number"""
-_KEEP = "INSERT INTO scan SELECT path, size, mtime_ns, ctime_ns, inode FROM arrivals ORDER BY path"
-_OUTCOMES = f"""SELECT o.path, id, probability, iif(status = 'vanished', 'scored', status), error, scored_at
-    FROM scores o JOIN scan s WHERE model = ? AND root = ? AND {_HOLDS} ORDER BY o.path"""
-_VANISH = """UPDATE scores AS o SET status = 'vanished' WHERE model = ? AND root = ? AND status != 'vanished'
-    AND NOT EXISTS (SELECT 1 FROM scan s WHERE s.path = o.path)"""
-_RETURN = f"""UPDATE scores AS o SET status = 'scored' WHERE model = ? AND root = ? AND status = 'vanished'
-    AND EXISTS (SELECT 1 FROM scan s WHERE {_HOLDS})"""
-_RECORD = "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_SEEN = "UPDATE scan SET size = ?2, mtime_ns = ?3, ctime_ns = ?4, inode = ?5 WHERE path = ?1"
-_ROUNDS = "SELECT * FROM rounds WHERE rowid > (SELECT max(rowid) FROM rounds) - ? ORDER BY rowid"
-_PRUNE = "DELETE FROM scores WHERE scored_at < ? AND (status = 'vanished' OR model != ?)"
 
 
 class Ledger:
@@ -57,7 +41,8 @@ class Ledger:
         self._scanned: tuple[str, bytes] | None = None
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All that is done inside the `with` block, or nothing of it."""
         with in_sentences(self.path):
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
@@ -75,28 +60,53 @@ class Ledger:
         scan to which `outcomes` and `mark_vanished` refer. Changes nothing in the file.
         Raises ValueError for a path twice.
         """
+        return [entry for needed in self._compare(model, root, entries) for entry in needed]
+
+    def scan(self, model: str, root: bytes, entries: Iterable[Entry]) -> tuple[int, int]:
+        """Do as `pending`, but give how many entries there are and how many need scoring; none is held in memory."""
+        found = 0
+
+        def counted() -> Iterator[Entry]:
+            nonlocal found
+            for found, entry in enumerate(entries, 1):  # noqa: B007, the number is wanted at the end
+                yield entry
+
+        needed = sum(map(len, self._compare(model, root, counted())))
+        return found, needed
+
+    def _compare(self, model: str, root: bytes, entries: Iterable[AnyEntry]) -> Iterator[list[AnyEntry]]:
         self._scanned = None
-        needed: list[AnyEntry] = []
         rest = iter(entries)
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute("DELETE FROM scan")
             while chunk := list(itertools.islice(rest, CHUNK)):
-                needed += [chunk[number] for number in self._arrive(connection, model, root, chunk)]
+                yield [chunk[number] for number in self._arrive(connection, model, root, chunk)]
         self._scanned = (model, root)
-        return needed
 
     def _arrive(self, connection: sqlite3.Connection, model: str, root: bytes, chunk: Sequence[Entry]) -> list[int]:
         rows = ((number, entry.path, *fingerprint(entry)) for number, entry in enumerate(chunk))
         connection.execute("DELETE FROM arrivals")
         connection.executemany("INSERT INTO arrivals VALUES (?, ?, ?, ?, ?, ?)", rows)
         try:
-            connection.execute(_KEEP)
+            connection.execute(statements.KEEP)
         except sqlite3.IntegrityError:
             raise ValueError("a path is listed twice") from None
-        return [number for (number,) in connection.execute(_PENDING, (model, root))]
+        return [number for (number,) in connection.execute(statements.PENDING, (model, root))]
+
+    def next_pending(self, model: str, root: bytes, after: bytes, count: int) -> list[Listed]:
+        """Give the first `count` files of the last scan whose path is beyond `after` and that need scoring, by path."""
+        self._require_scan(model, root)
+        rows = self.select(statements.NEXT_PENDING, (model, root, after, count))
+        return [Listed(path, *map(int, seen)) for path, *seen in rows]
+
+    def select(self, sql: str, parameters: Sequence[object]) -> Iterator[tuple[Any, ...]]:
+        """Give the rows of a query."""
+        with in_sentences(self.path):
+            yield from self._connection.execute(sql, parameters)
 
     def record(self, model: str, root: bytes, outcomes: Iterable[Outcome]) -> None:
-        """Keep the outcomes of one batch, in one transaction; probabilities are rounded to 7 digits.
+        """Keep the outcomes of one batch, in one transaction; probabilities are rounded to 7 digits. All of them are
+        fresh until they are published (see `schedule`).
 
         An outcome's entry carries the fingerprint of what was read, which may be newer than the scan's.
         Raises SubmissionError for a probability that is NaN, infinite or outside 0..1 (nothing of the batch
@@ -108,10 +118,11 @@ class Ledger:
             (model, root, o.entry.path, *seen, clean(o.id), probability, o.status, clean(o.error), now)
             for o, probability, seen in batch
         ]
-        with self._transaction() as connection:
-            connection.executemany(_RECORD, rows)
+        with self.transaction() as connection:
+            connection.executemany(statements.RECORD, rows)
+            connection.executemany(statements.LOOK, [(model, root, o.entry.path, *o.look) for o, _, _ in batch])
             if self._scanned == (model, root):
-                connection.executemany(_SEEN, [(o.entry.path, *seen) for o, _, seen in batch])
+                connection.executemany(statements.SEEN, [(o.entry.path, *seen) for o, _, seen in batch])
 
     def outcomes(self, model: str, root: bytes) -> Iterator[Row]:
         """Give what is known of the files of the last scan, in the order of their path's bytes.
@@ -120,8 +131,7 @@ class Ledger:
         Raises ValueError when the last `pending` was not of this model and root.
         """
         self._require_scan(model, root)
-        with in_sentences(self.path):
-            yield from map(Row._make, self._connection.execute(_OUTCOMES, (model, root)))
+        yield from map(Row._make, self.select(statements.OUTCOMES, (model, root)))
 
     def mark_vanished(self, model: str, root: bytes) -> int:
         """Mark what the last scan did not hold as vanished, and what is back unchanged as scored again.
@@ -129,33 +139,35 @@ class Ledger:
         Gives how many vanished since the round before. Raises ValueError as `outcomes` does.
         """
         self._require_scan(model, root)
-        with self._transaction() as connection:
-            vanished = connection.execute(_VANISH, (model, root)).rowcount
-            connection.execute(_RETURN, (model, root))
+        with self.transaction() as connection:
+            vanished = connection.execute(statements.VANISH, (model, root)).rowcount
+            connection.execute(statements.RETURN, (model, root))
         return vanished
 
     def _require_scan(self, model: str, root: bytes) -> None:
         if self._scanned != (model, root):
             raise ValueError("the last pending() was of another model or root")
 
-    def add_round(self, record: Round) -> None:
-        """Keep the record of a round that ended."""
-        with self._transaction() as connection:
+    def add_round(self, record: Round, drift: Sequence[Drift] = ()) -> None:
+        """Keep the record of a round that ended, with what was found of drift."""
+        with self.transaction() as connection:
             connection.execute(f"INSERT INTO rounds VALUES ({', '.join('?' * len(record))})", record)
+            connection.executemany("INSERT INTO drift VALUES (?, ?, ?, ?, ?, ?)", drift)
 
     def last_rounds(self, count: int) -> list[Round]:
         """Give the last `count` rounds, the oldest first."""
-        with in_sentences(self.path):
-            return [Round._make(row) for row in self._connection.execute(_ROUNDS, (count,))]
+        return [Round._make(row) for row in self.select(statements.ROUNDS, (count,))]
 
-    def prune(self, before: str, model: str) -> int:
-        """Delete what was scored before `before` (UTC, ISO 8601) and is of vanished files, or not of `model`.
+    def prune(self, before: str) -> int:
+        """Delete what was scored before `before` (UTC, ISO 8601) and is of vanished files, or of a model that no round
+        has used since; without any round, of vanished files alone.
 
         Gives how many rows went; the file shrinks. A vanished file that comes back is then scored again.
         Rounds stay: they are small.
         """
-        with self._transaction() as connection:
-            gone = connection.execute(_PRUNE, (before, model)).rowcount
+        with self.transaction() as connection:
+            gone = connection.execute(statements.PRUNE, (before,)).rowcount
+            connection.execute(statements.PRUNE_LOOKS)
         with in_sentences(self.path):
             self._connection.execute("VACUUM")
         return gone
@@ -183,14 +195,3 @@ def open_ledger(path: Path, wait: bool = False) -> Iterator[Ledger]:
             yield Ledger(connection, path, set_aside)
         finally:
             connection.close()
-
-
-def read_rounds(path: Path, count: int) -> list[Round]:
-    """Give the last `count` rounds of the ledger `path`, oldest first, also while another run writes to it.
-
-    Raises SubmissionError when there is no such ledger or it cannot be read.
-    """
-    if not path.is_file():
-        raise SubmissionError(f"there is no ledger {shown(path)}; score a folder first, or name it with --ledger.")
-    with in_sentences(path), closing(connect(path, read_only=True)) as connection:
-        return [Round._make(row) for row in connection.execute(_ROUNDS, (count,))]

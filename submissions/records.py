@@ -28,6 +28,23 @@ class Entry(Protocol):
 AnyEntry = TypeVar("AnyEntry", bound=Entry)
 
 
+class Listed(NamedTuple):
+    """A file of the last scan, as the ledger gives it back."""
+
+    path: bytes
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+
+class Look(NamedTuple):
+    """What a picture looks like: its pixels, and its mean brightness, 0..255; None where that is not known."""
+
+    pixels: int | None = None
+    brightness: float | None = None
+
+
 class Outcome(NamedTuple):
     """What became of one file.
 
@@ -41,6 +58,7 @@ class Outcome(NamedTuple):
     probability: float | None
     status: str
     error: str
+    look: Look = Look()
 
 
 class Reject(NamedTuple):
@@ -63,7 +81,11 @@ class Row(NamedTuple):
 
 
 class Round(NamedTuple):
-    """One round of scheduled scoring; start and end in UTC (ISO 8601), rate in pictures a second."""
+    """One round of scheduled scoring; start and end in UTC (ISO 8601), rate in pictures a second.
+
+    found: files listed, which are scored (now), reused (rows known from before), rejected (now or before) or waiting
+    (too young, or beyond the limit). new: how many were looked at now. vanished: since the round before.
+    """
 
     start: str
     end: str
@@ -78,6 +100,20 @@ class Round(NamedTuple):
     waiting: int
     rate: float
     exit_code: int
+
+
+class Drift(NamedTuple):
+    """How far the new pictures of the round that began at `start` are from the validation part, by one measure.
+
+    psi: the population stability index; pictures, reference: how many were compared; verdict: in words.
+    """
+
+    start: str
+    measure: str
+    psi: float
+    pictures: int
+    reference: int
+    verdict: str
 
 
 def _whole(number: int) -> int | str:

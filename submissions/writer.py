@@ -77,13 +77,12 @@ def _check_replaceable(trio: Trio, card: Manifest, overwrite: bool, replace_own:
     if there is not None and replace_own:
         raise SubmissionError(
             f"{shown(trio.csv)} is not as its manifest says, so it may be someone else's; move it away, or "
-            "add --overwrite to replace it."
+            "choose another output with --out."
         )
     taken = [] if is_lone(trio) else [path for path in trio if path.exists()]
     if taken and (there is not None or old is None):
-        raise SubmissionError(
-            f"{shown(taken[0])} exists; add --overwrite to replace it, or choose another output with --out."
-        )
+        remedy = "move it away" if replace_own else "add --overwrite to replace it"
+        raise SubmissionError(f"{shown(taken[0])} exists; {remedy}, or choose another output with --out.")
 
 
 def _check_counts(table: Written, rejects: Written, files: int, filled: int) -> None:

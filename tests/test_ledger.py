@@ -8,7 +8,8 @@ import pytest
 from ledgers import MODEL, ROOT, Entry, entries, known, rejected, scored
 
 from submissions import SubmissionError
-from submissions.ledger import Outcome, Round, open_ledger, read_rounds
+from submissions.ledger import Outcome, Round, open_ledger
+from submissions.schedule import read_rounds
 
 
 @pytest.fixture
@@ -172,18 +173,21 @@ def test_rounds_are_read_oldest_first_also_while_a_run_holds_the_lock(path: Path
         for one in rounds:
             ledger.add_round(one)
         assert ledger.last_rounds(2) == rounds[3:]
-        assert read_rounds(path, 99) == rounds
+        assert [record for record, _ in read_rounds(path, 99)] == rounds
     with pytest.raises(SubmissionError, match="there is no ledger"):
         read_rounds(path.with_name("other"), 1)
 
 
-def test_pruning_deletes_old_rows_of_vanished_files_and_of_other_models_alone(path: Path):
+def test_pruning_deletes_old_rows_of_vanished_files_and_of_models_out_of_use_alone(path: Path):
     stays, goes = entries(b"1.jpg", b"2.jpg")
     with open_ledger(path) as ledger:
         ledger.record("b" * 64, ROOT, [scored(stays)])
         ledger.record(MODEL, ROOT, [scored(stays), scored(goes)])
         ledger.pending(MODEL, ROOT, [stays])
         ledger.mark_vanished(MODEL, ROOT)
-        assert ledger.prune("2020-01-01T00:00:00Z", MODEL) == 0
-        assert ledger.prune("2999-01-01T00:00:00Z", MODEL) == 2
+        assert ledger.prune("2020-01-01T00:00:00Z") == 0
+        assert ledger.prune("2999-01-01T00:00:00Z") == 1, "no round says which models are out of use"
+        ledger.add_round(Round("2026-01-01T00:00:00Z", "", "host", MODEL, 1, 1, 1, 0, 0, 0, 0, 1.0, 0))
+        assert ledger.prune("2999-01-01T00:00:00Z") == 1
         assert known(ledger, [stays, goes]) == {b"1.jpg": (0.25, "scored")}
+        assert list(ledger.select("SELECT model FROM looks", ())) == [(MODEL,)]

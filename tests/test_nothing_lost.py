@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from tiny_runs import draw_pictures, save_tiny_run, submit_here
 
-from jobs import scoring
+from jobs import scorer, scoring
 from jobs.trust import Opened
 from models.engines import TensorFlowEngine
 from models.precision import Choice
@@ -274,7 +274,7 @@ def test_a_score_that_is_no_number_aborts_the_run(place, submit, monkeypatch, va
         return Opened(Broken(run.model, "float32"), Choice("tensorflow", "float32", "broken"), {})
 
     with monkeypatch.context() as patch:
-        patch.setattr(scoring, "open_engine", opened)
+        patch.setattr(scorer, "open_engine", opened)
         ended = submit(fill=0.5)
     assert ended.code == 2
     assert "not a probability" in ended.errors and ".jpg" in ended.errors

@@ -13,12 +13,13 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("pipeline", "models", "submissions")
 WITHOUT_TENSORFLOW = (
     *(f"pipeline/{name}.py" for name in ("files", "split", "reading", "archives", "drawings", "features")),
+    *(f"pipeline/{name}.py" for name in ("sources", "remote", "stores", "s3_store", "fsspec_store")),
     *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "submissions").glob("*.py"))),
     "models/backbones.py",
     "models/recipes.py",
     "models/card.py",
 )
-JOBS = ("data", "train", "evaluate", "submit", "describe", "report", "verify")
+JOBS = ("data", "train", "evaluate", "submit", "score", "rounds", "describe", "report", "verify")
 
 
 def imported(path: Path) -> set[str]:

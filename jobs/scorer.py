@@ -1,0 +1,42 @@
+"""A run, loaded and ready to score."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs.golden import check_golden
+from jobs.trust import open_engine
+from models.card import model_key
+from models.engines import Engine
+from models.precision import Choice
+from models.saved import Run, load_run, preprocessing
+from pipeline.datasets import Preparation
+from pipeline.images import DECODE_VERSION
+from pipeline.views import find_views
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A loaded run, ready to score: its key in the ledger, the engine, and how pictures are prepared."""
+
+    run: Run
+    key: str
+    engine: Engine
+    preparation: Preparation
+    views: str
+    choice: Choice
+
+
+def load_scorer(folder: Path, views: str) -> Scorer:
+    """Load and verify a run. Raises ModelError, or InputError for unknown views."""
+    chosen = find_views(views)
+    run = load_run(folder)
+    check_golden(run)
+    card, opened = run.card, open_engine(run)
+    return Scorer(
+        run,
+        model_key(card, views, DECODE_VERSION, opened.choice.engine, opened.choice.precision),
+        opened.engine,
+        Preparation(card["image_size"], preprocessing(card["backbone"]), chosen),
+        views,
+        opened.choice,
+    )
