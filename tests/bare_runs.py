@@ -19,12 +19,14 @@ from PIL import Image
 
 from jobs import scoring, submission, submit
 from jobs.entry import _guarded
+from jobs.scorer import Scorer
 from models.calibration import Calibration
 from models.precision import Choice
 from pipeline.datasets import Preparation
 from pipeline.reading import LIMITS, Rejected
 from submissions import database
 
+BRIGHTNESS = 99.0
 NAMES = ("s.csv", "s.rejects.csv", "s.manifest.json")
 CARD = {"backbone": "none", "recipe": "none", "classes": ["cat", "dog"]}
 CARD["metrics"] = {"none": {"accuracy": 1.0, "log_loss": 0.0, "pictures": 1}}  # type: ignore[assignment]
@@ -39,10 +41,10 @@ def draw(folder: Path, count: int) -> None:
     (folder / "bad.png").write_bytes(b"no picture")
 
 
-def _scorer(run: Path, views: str) -> scoring.Scorer:
+def _scorer(run: Path, views: str) -> Scorer:
     described = SimpleNamespace(folder=run, card=CARD, calibration=lambda _: Calibration(1.5, 0.001))
     preparation = Preparation(8, lambda images: images)
-    return scoring.Scorer(described, "a" * 64, None, preparation, views, Choice("none", "float32", ""))  # type: ignore
+    return Scorer(described, "a" * 64, None, preparation, views, Choice("none", "float32", ""))  # type: ignore
 
 
 def _score(run: Path, path: bytes, data: bytes) -> float:
@@ -52,7 +54,7 @@ def _score(run: Path, path: bytes, data: bytes) -> float:
     return hashlib.sha256(data).digest()[0] / 255
 
 
-def _stream(scorer, root, paths, watch):
+def _stream(scorer, root, paths, watch, _at_once):
     """Batches of two."""
     batch = []
     for path in paths:
@@ -60,7 +62,7 @@ def _stream(scorer, root, paths, watch):
             data = watch.read_in_stream(root, path, LIMITS).data
         except Rejected:
             continue
-        batch.append((path, _score(scorer.run.folder, path, data)))
+        batch.append((path, BRIGHTNESS, _score(scorer.run.folder, path, data)))
         if len(batch) == 2:
             yield batch
             batch = []
@@ -86,6 +88,7 @@ def submit_bare(place: Path, images: Path, sql: Callable[[], None] | None = None
         patch.setattr(submission, "load_scorer", _scorer)
         patch.setattr(submission, "write_submission_page", lambda *_: None)
         patch.setattr(scoring, "_stream", _stream)
+        patch.setattr(scoring, "brightness", lambda _: BRIGHTNESS)
         patch.setattr(scoring, "load_or_reject", _load)
         patch.setattr(scoring, "_score_one", lambda scorer, image: _score(scorer.run.folder, *image))
         patch.setattr(scoring, "PAUSES", (0.0, 0.0))

@@ -63,13 +63,13 @@ def job_server() -> Iterator[JobServer]:
 
 
 def _be_job(log: str, arguments: list[str], choice: list[str] | None, numbers: dict[str, int]) -> None:
-    from jobs import entry, scoring, submit
+    from jobs import entry, scorer, submit
 
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(output, 1)
     os.dup2(output, 2)
     if choice:
-        scoring.open_engine = lambda run: _opened(run, *choice)  # type: ignore[assignment]
+        scorer.open_engine = lambda run: _opened(run, *choice)  # type: ignore[assignment]
     for name, number in numbers.items():
         module, attribute = name.rsplit(".", 1)
         there = getattr(sys.modules[module], attribute)
