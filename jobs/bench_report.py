@@ -8,6 +8,7 @@ from statistics import median
 
 from jobs.bench_rounds import DECODE, LIMIT, OURS, Grown, Measured
 from jobs.versions import find_versions
+from models.backbones import find_backbone
 from models.precision import cpu_bfloat16
 from submissions.plots import draw_bars
 
@@ -39,7 +40,8 @@ def write_report(out: Path, results: list[Measured], growth: list[Grown], pictur
             bars[SHORT[result.name]] = (min(result.rates), median(result.rates), max(result.rates))
     draw_bars(plot, groups, SHORT[OURS], "photos/s")
     lines = ["# Performance", "", "Written by `make bench`; every ratio is of medians of one run on one machine.", ""]
-    lines += [f"- {line}" for line in _machine(pictures, rounds)] + ["", f"![photos per second]({plot.name})", ""]
+    told = [*_machine(pictures, rounds), *_sizes(results)]
+    lines += [f"- {line}" for line in told] + ["", f"![photos per second]({plot.name})", ""]
     for backbone, views in dict.fromkeys((result.backbone, result.views) for result in results):
         group = [result for result in results if (result.backbone, result.views) == (backbone, views)]
         lines += [f"## {backbone}, views {views}", "", *_table(group), ""]
@@ -56,6 +58,15 @@ def _machine(pictures: int, rounds: int) -> list[str]:
         f"{cpu_bfloat16() or 'no'} bfloat16 instructions; {platform.system()}",
         f"TensorFlow {versions['tensorflow']}, tf-keras {versions['tf-keras']}, OpenVINO {versions['openvino']}",
         f"{pictures:,} photos (VGG16: a fifth), random weights; {rounds} alternating rounds; in brackets the extremes",
+    ]
+
+
+def _sizes(results: list[Measured]) -> list[str]:
+    sides = {name: find_backbone(name).sides for name in dict.fromkeys(result.backbone for result in results)}
+    return [
+        f"{name} looks at {' and '.join(map(str, several))} pixels in every row but timm's, whose network looks once"
+        for name, several in sides.items()
+        if len(several) > 1
     ]
 
 
