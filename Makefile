@@ -88,9 +88,9 @@ report: setup  ## write the page of RUN: runs/RUN/report.html
 verify: setup  ## check a published OUT against its manifest
 	@$(PY) -m jobs.verify $(call quote,$(OUT))
 
-bench: $(call stamp_of,$(EXTRAS))  ## measure speed and memory beside others, write docs/performance.md: PHOTOS PICTURES ROUNDS FILES (EXTRAS="cpu bench")
+bench: $(call stamp_of,$(EXTRAS))  ## measure speed and memory beside others, write docs/performance.md: PHOTOS PICTURES ROUNDS FILES TRAINING (EXTRAS="cpu bench")
 	@$(PY) -m jobs.bench $(call option,--photos,$(PHOTOS)) $(call option,--pictures,$(PICTURES)) $(call option,--rounds,$(ROUNDS)) \
-	  $(call option,--backbone,$(BACKBONE)) $(call option,--memory,$(FILES))
+	  $(call option,--backbone,$(BACKBONE)) $(call option,--memory,$(FILES)) $(call option,--training,$(TRAINING))
 
 # Two processes, since much of a test's time is one thread's: starts of TensorFlow. A file's tests share what they set up.
 SIDE_BY_SIDE = -n 2 --dist loadfile

@@ -10,9 +10,8 @@ import tensorflow as tf
 import tf_keras
 
 from models import ModelError
-from models.conversion import EngineError
 from models.engines import Engine, TensorFlowEngine, make_engine
-from models.precision import Choice
+from models.precision import Choice, Disagreement
 from models.predict import run_batches, run_views
 from pipeline import InputError
 
@@ -49,9 +48,9 @@ def _compare(engine: Engine, below: tf_keras.Model, choice: Choice, images: tf.T
     for output, reference in zip(run_views(engine, images), exact, strict=True):
         difference = float(np.linalg.norm(output - reference) / max(float(np.linalg.norm(reference)), 1e-12))
         if not difference <= LARGEST_DIFFERENCE[choice.precision]:
-            raise EngineError(
-                f"{choice.engine}'s features differ from TensorFlow's by {difference:.2g} of their length, "
-                f"{LARGEST_DIFFERENCE[choice.precision]:g} is allowed"
+            raise Disagreement(
+                f"{choice.engine}'s features in {choice.precision} differ from TensorFlow's by {difference:.2g} "
+                f"of their length, {LARGEST_DIFFERENCE[choice.precision]:g} is allowed"
             )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from jobs.bench_photos import choose_photos
 from jobs.entry import VERBOSE, run, start_tensorflow
 from pipeline import InputError
 from pipeline.files import resolve_folder, scan
@@ -18,23 +19,28 @@ def main(
     rounds: Annotated[int, typer.Option(min=1, help="measurements of each, in alternating order")] = 3,
     backbone: Annotated[list[str] | None, typer.Option(help="repeatable; default vgg16 and mobilenetv2")] = None,
     memory: Annotated[str, typer.Option(help="numbers of files for time and memory")] = "1000,10000,100000",
+    training: Annotated[int, typer.Option(min=0, help="photos to train VGG16 on; 0 leaves training out")] = 16_000,
     out: Annotated[Path, typer.Option(help="page to write; the plot lies beside it")] = Path("docs/performance.md"),
     verbose: Annotated[bool, VERBOSE] = False,
 ) -> None:
-    """Measure scoring against stock Keras, OpenVINO and timm, memory, and time by number of files."""
+    """Measure scoring and training against others, memory, and time by number of files."""
     sizes = _sizes(memory)
     names = sorted(os.fsdecode(entry.path) for entry in scan(resolve_folder(photos)))
     if len(names) < pictures:
         raise InputError(f"{photos} has {len(names)} files, {pictures} are wanted; name another with --photos.")
+    if training:
+        choose_photos(photos, names, training)
     start_tensorflow(verbose)
-    from jobs.bench_report import write_report
+    from jobs.bench_report import Conditions, write_report
     from jobs.bench_rounds import measure_growth, measure_scoring
+    from jobs.bench_training import measure_training
 
     # Beside the photos' file system when it can be: files are linked there, not copied.
     with tempfile.TemporaryDirectory(prefix="pawscore-bench-") as place:
         results = measure_scoring(Path(place), photos, names[:pictures], backbone or ["vgg16", "mobilenetv2"], rounds)
         growth = measure_growth(Path(place), photos, names, sizes)
-    write_report(out, results, growth, pictures, rounds)
+        trainings = measure_training(Path(place), photos, names, training, rounds) if training else None
+    write_report(out, Conditions(pictures, rounds), results, growth, trainings)
     print(f"written: {out}", flush=True)
 
 

@@ -1,7 +1,8 @@
 """What `make bench` compares with: each in a process of its own, `python -m jobs.bench_peers NAME RUN PHOTOS VIEWS`.
 
 Each takes the weights of the run and the files of the folder, warms up on some, and prints one JSON line: pictures
-and seconds from the first file read to the CSV closed. They are written as their makers' guides show them.
+and seconds from the first file read to the CSV closed, and the precision. They are written as their makers' guides
+show them.
 """
 
 import csv
@@ -15,12 +16,14 @@ from typing import Any
 import numpy as np
 
 BATCH = 32
+Done = tuple[int, float, str]  # pictures, seconds, precision
 # Ours -> timm's name of the same network.
 TIMM = {"vgg16": "vgg16", "mobilenetv2": "mobilenetv2_100"}
+NAMED = {"f32": "float32", "bf16": "bfloat16", "f16": "float16"}
 WARM = 64  # pictures, before the clock starts
 
 
-def keras(run: Path, photos: Path, views: str) -> tuple[int, float]:
+def keras(run: Path, photos: Path, views: str) -> Done:
     """Stock Keras in float32: image_dataset_from_directory and predict."""
     import tensorflow as tf
     import tf_keras
@@ -40,10 +43,11 @@ def keras(run: Path, photos: Path, views: str) -> tuple[int, float]:
     score(False, WARM // BATCH)
     started = time.monotonic()
     scores = [score(flip) for flip in ((False, True) if views == "flip" else (False,))]
-    return _write(photos, scores[0][0], np.mean([values for _, values in scores], axis=0)), time.monotonic() - started
+    count = _write(photos, scores[0][0], np.mean([values for _, values in scores], axis=0))
+    return count, time.monotonic() - started, "float32"
 
 
-def openvino(run: Path, photos: Path, views: str) -> tuple[int, float]:
+def openvino(run: Path, photos: Path, views: str) -> Done:
     """A straight OpenVINO script: Pillow, one picture at a time, an AsyncInferQueue with the throughput hint."""
     import openvino as ov
     import tensorflow as tf
@@ -57,7 +61,8 @@ def openvino(run: Path, photos: Path, views: str) -> tuple[int, float]:
     concrete = function.get_concrete_function(tf.TensorSpec((1, side, side, 3), tf.float32))
     network = ov.convert_model(concrete)
     network.reshape([1, side, side, 3])
-    queue = ov.AsyncInferQueue(ov.Core().compile_model(network, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT"}))
+    compiled = ov.Core().compile_model(network, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT"})
+    queue = ov.AsyncInferQueue(compiled)
     names = sorted(path.name for path in photos.iterdir())
     turns = (1, -1) if views == "flip" else (1,)
 
@@ -79,10 +84,12 @@ def openvino(run: Path, photos: Path, views: str) -> tuple[int, float]:
 
     score(names[:WARM])
     started = time.monotonic()
-    return _write(photos, names, score(names)), time.monotonic() - started
+    count = _write(photos, names, score(names))
+    precision = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+    return count, time.monotonic() - started, NAMED.get(precision, precision)
 
 
-def timm(run: Path, photos: Path, views: str) -> tuple[int, float]:
+def timm(run: Path, photos: Path, views: str) -> Done:
     """timm and PyTorch: a DataLoader with two workers, channels last, bfloat16; random weights of the same network.
 
     bfloat16 only where the processor has instructions for it: without them PyTorch emulates it, and is slower.
@@ -110,9 +117,10 @@ def timm(run: Path, photos: Path, views: str) -> tuple[int, float]:
         def __getitem__(self, place: int) -> Any:
             return prepare(Image.open(photos / self.names[place]).convert("RGB"))
 
+    kind = torch.bfloat16 if cpu_bfloat16() else torch.float32
+
     def score(names: list[str]) -> np.ndarray:
         values = []
-        kind = torch.bfloat16 if cpu_bfloat16() else torch.float32
         with torch.inference_mode(), torch.autocast("cpu", kind, enabled=kind == torch.bfloat16):
             for batch in DataLoader(Photos(names), batch_size=BATCH, num_workers=2):
                 pixels = batch.to(memory_format=torch.channels_last)
@@ -122,10 +130,11 @@ def timm(run: Path, photos: Path, views: str) -> tuple[int, float]:
 
     score(names[:WARM])
     started = time.monotonic()
-    return _write(photos, names, score(names)), time.monotonic() - started
+    count = _write(photos, names, score(names))
+    return count, time.monotonic() - started, str(kind).removeprefix("torch.")
 
 
-def engine(run: Path, photos: Path, views: str) -> tuple[int, float]:
+def engine(run: Path, photos: Path, views: str) -> Done:
     """The run's own engine on prepared pictures in memory: the limit of what scoring can reach."""
     from jobs.trust import open_engine
     from models.predict import run_batches
@@ -143,10 +152,10 @@ def engine(run: Path, photos: Path, views: str) -> tuple[int, float]:
     started = time.monotonic()
     times = 2 if views == "flip" else 1
     done = sum(len(outputs[0]) for _, outputs in run_batches(batches(count * times), opened.engine))
-    return done // times, time.monotonic() - started
+    return done // times, time.monotonic() - started, opened.choice.precision
 
 
-def decode(run: Path, photos: Path, views: str) -> tuple[int, float]:
+def decode(run: Path, photos: Path, views: str) -> Done:
     """Pawscore's input pipeline without a network."""
     from models.saved import preprocessing
     from pipeline.datasets import Preparation, scoring_dataset
@@ -161,7 +170,7 @@ def decode(run: Path, photos: Path, views: str) -> tuple[int, float]:
 
     read(names[:WARM])
     started = time.monotonic()
-    return read(names), time.monotonic() - started
+    return read(names), time.monotonic() - started, ""
 
 
 def _write(photos: Path, names: list[str], values: np.ndarray) -> int:
@@ -174,7 +183,7 @@ def _write(photos: Path, names: list[str], values: np.ndarray) -> int:
     return len(names)
 
 
-PEERS: dict[str, Callable[[Path, Path, str], tuple[int, float]]] = {
+PEERS: dict[str, Callable[[Path, Path, str], Done]] = {
     "keras": keras,
     "openvino": openvino,
     "timm": timm,
@@ -183,5 +192,5 @@ PEERS: dict[str, Callable[[Path, Path, str], tuple[int, float]]] = {
 }
 
 if __name__ == "__main__":
-    pictures, seconds = PEERS[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4])
-    print(json.dumps({"pictures": pictures, "seconds": seconds}))
+    pictures, seconds, precision = PEERS[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4])
+    print(json.dumps({"pictures": pictures, "seconds": seconds, "precision": precision}))

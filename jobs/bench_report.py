@@ -5,8 +5,11 @@ import platform
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
+from jobs.bench_photos import HELD_OUT
 from jobs.bench_rounds import DECODE, LIMIT, OURS, Grown, Measured
+from jobs.bench_training import EPOCHS, STOCK_STEPS, Stock, Trained, Trainings
 from jobs.versions import find_versions
 from models.backbones import find_backbone
 from models.precision import cpu_bfloat16
@@ -14,9 +17,9 @@ from submissions.plots import draw_bars
 
 WORDS = {
     OURS: "Pawscore, files to CSV",
-    "keras": "stock Keras: image_dataset_from_directory and predict, float32",
-    "openvino": "straight OpenVINO script: Pillow and AsyncInferQueue",
-    "timm": "timm/PyTorch: DataLoader, channels last, bfloat16 where the processor has it",
+    "keras": "stock Keras: image_dataset_from_directory and predict",
+    "openvino": "straight OpenVINO script, its defaults: Pillow and AsyncInferQueue",
+    "timm": "timm/PyTorch: DataLoader, channels last",
     LIMIT: "the engine alone on prepared pictures",
     DECODE: "Pawscore's input pipeline alone",
 }
@@ -29,7 +32,16 @@ SHORT = {
 }
 
 
-def write_report(out: Path, results: list[Measured], growth: list[Grown], pictures: int, rounds: int) -> None:
+class Conditions(NamedTuple):
+    """How many photos each measurement of scoring takes, and how often each was measured."""
+
+    pictures: int
+    rounds: int
+
+
+def write_report(
+    out: Path, conditions: Conditions, results: list[Measured], growth: list[Grown], trainings: Trainings | None
+) -> None:
     """Write the page, and its plot beside it."""
     out.parent.mkdir(parents=True, exist_ok=True)
     plot = out.with_suffix(".png")
@@ -40,13 +52,15 @@ def write_report(out: Path, results: list[Measured], growth: list[Grown], pictur
             bars[SHORT[result.name]] = (min(result.rates), median(result.rates), max(result.rates))
     draw_bars(plot, groups, SHORT[OURS], "photos/s")
     lines = ["# Performance", "", "Written by `make bench`; every ratio is of medians of one run on one machine.", ""]
-    told = [*_machine(pictures, rounds), *_sizes(results)]
+    told = [*_machine(*conditions), *_sizes(results)]
     lines += [f"- {line}" for line in told] + ["", f"![photos per second]({plot.name})", ""]
     for backbone, views in dict.fromkeys((result.backbone, result.views) for result in results):
         group = [result for result in results if (result.backbone, result.views) == (backbone, views)]
         lines += [f"## {backbone}, views {views}", "", *_table(group), ""]
     if growth:
         lines += ["## Time and memory by number of files (MobileNetV2)", "", *_growth(growth), ""]
+    if trainings:
+        lines += ["## Training: the blog's recipes, VGG16", "", *_trainings(trainings), ""]
     out.write_text("\n".join(lines), encoding="utf-8")
 
 
@@ -72,14 +86,14 @@ def _sizes(results: list[Measured]) -> list[str]:
 
 def _table(group: list[Measured]) -> list[str]:
     ours = next(median(result.rates) for result in group if result.name == OURS)
-    lines = ["| | photos/s | Pawscore against it |", "|---|---|---|"]
+    lines = ["| | precision | photos/s | Pawscore against it |", "|---|---|---|---|"]
     for result in group:
         if not result.rates:
-            lines.append(f"| {WORDS[result.name]} | absent: not installed | |")
+            lines.append(f"| {WORDS[result.name]} | | absent: not installed | |")
             continue
         rate = median(result.rates)
         spread = f"{min(result.rates):.1f} to {max(result.rates):.1f}"
-        lines.append(f"| {WORDS[result.name]} | {rate:.1f} ({spread}) | {ours / rate:.2f}x |")
+        lines.append(f"| {WORDS[result.name]} | {result.precision} | {rate:.1f} ({spread}) | {ours / rate:.2f}x |")
     return lines
 
 
@@ -90,3 +104,27 @@ def _growth(growth: list[Grown]) -> list[str]:
         rate = grown.files / grown.seconds
         lines.append(f"| {grown.files:,} | {grown.seconds:.1f} | {rate:.1f} | {grown.peak / 1e6:.0f} MB | {ratio} |")
     return lines
+
+
+def _trainings(measured: Trainings) -> list[str]:
+    head, again, stock = measured.head, measured.again, measured.stock
+    whole, times = EPOCHS * median(stock["head"].epochs), len(stock["head"].epochs)
+    return [
+        f"{measured.pictures:,} photos to train on, {HELD_OUT:,} to validate, no early stopping. Stock Keras is "
+        f"measured for {STOCK_STEPS} steps of 50 photos, {times} times, and the medians extrapolated. "
+        f"Decoded for features: {head.computed:,} photos by the first training, {again.computed:,} by the second, "
+        "which has another split and another head.",
+        "",
+        "| | Pawscore | stock Keras, extrapolated | ratio |",
+        "|---|---|---|---|",
+        f"| `head`, {EPOCHS} epochs: the whole command | {head.seconds:,.0f} s | {whole:,.0f} s | "
+        f"{whole / head.seconds:.0f}x |",
+        f"| the same once more | {again.seconds:,.0f} s | {whole:,.0f} s | {whole / again.seconds:.0f}x |",
+        _epoch_line("head", head, stock["head"]),
+        _epoch_line("finetune", measured.finetune, stock["finetune"]),
+    ]
+
+
+def _epoch_line(recipe: str, ours: Trained, stock: Stock) -> str:
+    seconds, theirs = median(ours.epochs[1:] or ours.epochs), median(stock.epochs)
+    return f"| `{recipe}`, an epoch after the first | {seconds:,.1f} s | {theirs:,.0f} s | {theirs / seconds:.1f}x |"

@@ -9,7 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from jobs.bench_runs import link, make_random_run
+from jobs.bench_photos import link
+from jobs.bench_runs import make_random_run
 from models.backbones import find_backbone
 
 ROOT = Path(__file__).parent.parent
@@ -20,12 +21,13 @@ DONE = re.compile(r"(\d+) rows, \d+ rejects, ([\d.]+) s")
 
 
 class Measured(NamedTuple):
-    """Photos per second of one contestant, one number a round; none where its package is absent."""
+    """Photos per second of one contestant, one number a round, none where its package is absent; its precision."""
 
     backbone: str
     views: str
     name: str
     rates: list[float]
+    precision: str
 
 
 class Grown(NamedTuple):
@@ -47,29 +49,30 @@ def measure_scoring(place: Path, photos: Path, names: list[str], backbones: list
         run = place / backbone
         make_random_run(run, backbone, photos, names)
         for views in ("none", "flip"):
-            rates = _rounds(run, folder, views, rounds)
-            results += [Measured(backbone, views, name, values) for name, values in rates.items()]
+            results += _rounds(run, folder, views, rounds)
     return results
 
 
-def _rounds(run: Path, folder: Path, views: str, rounds: int) -> dict[str, list[float]]:
-    rates: dict[str, list[float]] = {name: [] for name in (OURS, *PEERS)}
-    order = [name for name in rates if name == OURS or find_spec(PEERS[name])]
+def _rounds(run: Path, folder: Path, views: str, rounds: int) -> list[Measured]:
+    measured = {name: Measured(run.name, views, name, [], "") for name in (OURS, *PEERS)}
+    order = [name for name in measured if name == OURS or find_spec(PEERS[name])]
     for number in range(rounds):
         for name in order if number % 2 == 0 else order[::-1]:
-            rates[name].append(_rate(name, run, folder, views))
-            print(f"{run.name}, views {views}, {name}: {rates[name][-1]:.1f} photos/s", flush=True)
-    return rates
+            rate, precision = _rate(name, run, folder, views)
+            measured[name].rates.append(rate)
+            measured[name] = measured[name]._replace(precision=precision)
+            print(f"{run.name}, views {views}, {name}: {rate:.1f} photos/s {precision}", flush=True)
+    return list(measured.values())
 
 
-def _rate(name: str, run: Path, folder: Path, views: str) -> float:
+def _rate(name: str, run: Path, folder: Path, views: str) -> tuple[float, str]:
     if name == OURS:
         grown = _submit(run, folder, views)
-        return grown.files / grown.seconds
+        return grown.files / grown.seconds, json.loads((run / "model.json").read_text())["precision"]
     command = [sys.executable, "-m", "jobs.bench_peers", name, str(run), str(folder), views]
-    done = subprocess.run(command, cwd=ROOT, env=_quiet(), capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=ROOT, env=quiet(), capture_output=True, text=True, check=True)
     told = json.loads(done.stdout.splitlines()[-1])
-    return told["pictures"] / told["seconds"]
+    return told["pictures"] / told["seconds"], told["precision"]
 
 
 def _submit(run: Path, folder: Path, views: str) -> Grown:
@@ -80,7 +83,7 @@ def _submit(run: Path, folder: Path, views: str) -> Grown:
     options = ["--run", run, "--images", folder, "--out", out, "--tta", views, "--overwrite"]
     command = [sys.executable, "-m", "jobs.submit", *map(str, options)]
     with (run.parent / "told.txt").open("w+") as told:
-        process = subprocess.Popen(command, cwd=ROOT, env=_quiet(), stdout=told, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=ROOT, env=quiet(), stdout=told, stderr=subprocess.STDOUT)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         told.seek(0)
@@ -92,7 +95,8 @@ def _submit(run: Path, folder: Path, views: str) -> Grown:
     return Grown(int(found[1]), float(found[2]), usage.ru_maxrss * unit)
 
 
-def _quiet() -> dict[str, str]:
+def quiet() -> dict[str, str]:
+    """The environment of a contestant: TensorFlow says nothing but errors."""
     return {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 

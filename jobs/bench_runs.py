@@ -1,7 +1,5 @@
 """A run for measurements: a network of random weights, which computes at the speed of any other."""
 
-import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -47,13 +45,7 @@ def make_random_run(folder: Path, backbone: str, photos: Path, names: list[str])
     save_run(folder, model, card, golden)
 
 
-def link(photos: Path, names: list[str], folder: Path, count: int) -> None:
-    """Fill `folder` with `count` names for the photos: hard links where the disk allows, else copies."""
-    folder.mkdir(parents=True)
-    for number in range(count):
-        source = photos / names[number % len(names)]
-        target = folder / f"{number + 1}{source.suffix}"
-        try:
-            os.link(source, target)
-        except OSError:
-            shutil.copyfile(source, target)
+def save_random_base(path: Path) -> None:
+    """Random weights of VGG16's base as a file, so that several trainings can share them."""
+    tf_keras.utils.set_random_seed(0)
+    find_backbone("vgg16").build().save_weights(path)

@@ -73,7 +73,7 @@ class Source:
     def open_store(self, cut: str, view: str, network: str, shape: Iterable[int]) -> FeatureStore:
         """The store for the outputs of a network (described by classifier.describe_network) at `cut`."""
         kind = {**self.identity, "cut": cut, "network": network, "view": view, "decode_version": DECODE_VERSION}
-        kind |= {"engine": self.choice.engine, "precision": self.choice.precision}
+        kind |= {"engine": self.choice.engine, "precision": self.choice.arithmetic}
         kind |= {"image_size": self.preparation.image_size}
         return FeatureStore(store_folder(self.cache, kind), kind, tuple(shape))
 
@@ -82,7 +82,7 @@ def extract(source: Source, groups: Sequence[Group], cuts: Mapping[str, Cut], st
     """Features by (cut, view), open until `stack` closes, of the readable pictures of each group.
 
     A picture that can't be decoded is missing from all of them. What the limit leaves no room for is computed again
-    whenever it is read. Raises models.conversion.EngineError.
+    whenever it is read. Raises models.precision.EngineError.
     """
     keys = dict.fromkeys((cut, view) for group in groups for view in group.views for cut in group.cuts)
     features = {key: _open(source, cuts[key[0]], key, stack) for key in keys}

@@ -34,7 +34,7 @@ def load_scorer(folder: Path, views: str) -> Scorer:
     card, opened = run.card, open_engine(run)
     return Scorer(
         run,
-        model_key(card, views, DECODE_VERSION, opened.choice.engine, opened.choice.precision),
+        model_key(card, views, DECODE_VERSION, opened.choice.engine, opened.choice.arithmetic),
         opened.engine,
         Preparation(card["image_size"], preprocessing(card["backbone"]), chosen),
         views,

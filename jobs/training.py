@@ -25,10 +25,9 @@ from jobs.zero_shot import prepare_zero_shot, score_zero_shot
 from models import ModelError
 from models.backbones import find_backbone
 from models.card import read_card, read_json, write_json
-from models.conversion import EngineError
 from models.engines import this_machine
 from models.history import EpochRow
-from models.precision import Choice, choose
+from models.precision import Choice, EngineError, choose, fall_back, for_features
 from models.recipes import SCRATCH_SIZE, ZERO_SHOT
 from models.saved import SCRATCH, preprocessing
 from models.training import distribution
@@ -58,12 +57,7 @@ def train(folder: Path, options: Options) -> None:
         print("\n".join(describe(training_set)), flush=True)
         clock = time.monotonic()
         with distribution().scope():
-            try:
-                trained, source = _train(training_set, options, choice, state)
-            except EngineError as error:
-                choice = Choice("tensorflow", "float32", str(error))
-                print(f"TensorFlow computes in float32: {error}.", flush=True)
-                trained, source = _train(training_set, options, choice, state)
+            trained, source, choice = _train_trusted(training_set, options, choice, state)
         seconds |= _seconds(trained, time.monotonic() - clock)
         write_split(training_set, folder)
         if len(training_set.rejects) > refused:  # pictures that only decoding could tell
@@ -100,6 +94,17 @@ def _column(options: Options) -> tuple[str, ...]:
     return () if options.recipe == SCRATCH else find_backbone(options.backbone).bfloat16
 
 
+def _train_trusted(
+    training_set: TrainingSet, options: Options, choice: Choice, state: Path
+) -> tuple[Trained, Source, Choice]:
+    while True:  # at most three times: TensorFlow in float32 is what others are compared with
+        try:
+            trained, source = _train(training_set, options, choice, state)
+            return trained, source, choice
+        except EngineError as error:
+            choice = fall_back(choice, error)
+
+
 def _train(training_set: TrainingSet, options: Options, choice: Choice, state: Path) -> tuple[Trained, Source]:
     callbacks = []
     if options.tensorboard is not None:
@@ -119,7 +124,8 @@ def _train(training_set: TrainingSet, options: Options, choice: Choice, state: P
     base = base_with_weights(backbone, options.weights)
     identity = {"backbone": backbone.name, "weights": weights_sha256(base)}
     cache, limit = cache_folder(options.cache), options.features_limit
-    source = Source(training_set.root, preparation, identity, choice, cache, limit)
+    exact = for_features(choice, options.precision, backbone.float32_features)
+    source = Source(training_set.root, preparation, identity, exact, cache, limit)
     return train_on_features(training_set, backbone, base, source, options.recipe, settings), source
 
 

@@ -11,9 +11,9 @@ import tf_keras
 from jobs.golden import golden_pictures
 from jobs.probes import spread
 from models.agreement import compare
-from models.conversion import ConvertedFolder, EngineError, compile_converted, convert
-from models.engines import Engine, OpenVINOEngine, TensorFlowEngine, make_engine, this_machine
-from models.precision import Choice, reopen
+from models.conversion import ConvertedFolder, compile_converted, convert
+from models.engines import STREAM_BATCH, Engine, OpenVINOEngine, TensorFlowEngine, make_engine, this_machine
+from models.precision import Choice, Disagreement, EngineError, fall_back, reopen
 from models.predict import pictures_per_batch, run_views
 from models.saved import Run, preprocessing
 from pipeline.datasets import Preparation, scoring_dataset
@@ -39,33 +39,30 @@ def probabilities(engine: Engine, images: np.ndarray) -> np.ndarray:
 
 def trust(model: tf_keras.Model, choice: Choice, images: np.ndarray | None) -> Opened:
     """The engine of `choice` for a trained float32 `model` where it agrees with TensorFlow in float32 on held-out
-    `images` (N, S, S, 3), else TensorFlow in float32, and one line says so."""
+    `images` (N, S, S, 3), else the next one that does (models.precision.fall_back), and one line says so."""
     if choice.is_exact:
         return Opened(TensorFlowEngine(model, choice.precision), choice, {})
     try:
-        return _compared(model, make_engine(model, choice), choice, images)
+        engine = make_engine(model, choice)
+        return Opened(engine, choice, _agreement(model, engine, choice, images))
     except EngineError as error:
-        return _fall_back(model, f"OpenVINO can't take this network ({error})")
+        return trust(model, fall_back(choice, error), images)
 
 
-def _compared(model: tf_keras.Model, engine: Engine, choice: Choice, images: np.ndarray | None) -> Opened:
-    exact = TensorFlowEngine(model, "float32")
+def _agreement(model: tf_keras.Model, engine: Engine, choice: Choice, images: np.ndarray | None) -> dict[str, Any]:
+    """For the run's card. Raises EngineError where `engine` can't be compared, Disagreement where it is wrong."""
     if images is None:
-        return _fall_back(model, f"there are no held-out pictures to compare {choice.engine} on")
+        raise EngineError(f"there are no held-out pictures to compare {choice.engine} on")
+    exact = TensorFlowEngine(model, "float32")
     agreement = compare(probabilities(engine, images), probabilities(exact, images))
     if not agreement.holds:
-        return _fall_back(model, f"{choice.engine} in {choice.precision} does not agree: {agreement}")
+        raise Disagreement(f"{choice.engine} in {choice.precision} does not agree: {agreement}")
     record = {"engine": choice.engine, "precision": choice.precision, **agreement.as_dict()}
-    return Opened(engine, choice, {**record, "version": _version(choice.engine)})
+    return {**record, "version": _version(choice.engine)}
 
 
 def _version(engine: str) -> str:
     return version(engine)
-
-
-def _fall_back(model: tf_keras.Model, reason: str) -> Opened:
-    print(f"TensorFlow scores in float32: {reason}.", flush=True)
-    return Opened(TensorFlowEngine(model, "float32"), Choice("tensorflow", "float32", reason), {})
 
 
 def open_engine(run: Run) -> Opened:
@@ -76,17 +73,21 @@ def open_engine(run: Run) -> Opened:
         print(f"run {run.folder.name}: {changed}.", flush=True)
     if choice.engine != "openvino":
         return Opened(TensorFlowEngine(run.model, choice.precision), choice, {})
-    kept = ConvertedFolder(run.folder / CONVERTED, card["weights_sha256"], OpenVINOEngine.batch)
+    return _open_openvino(run, choice, ConvertedFolder(run.folder / CONVERTED, card["weights_sha256"], STREAM_BATCH))
+
+
+def _open_openvino(run: Run, choice: Choice, kept: ConvertedFolder) -> Opened:
     try:
         engine = _open_converted(run, choice, kept)
-    except EngineError as error:
-        return _fall_back(run.model, f"OpenVINO can't take this network ({error})")
-    if _is_recorded(card.get("agreement"), choice) or _is_recorded(kept.agreement(choice.precision), choice):
+        known = (run.card.get("agreement"), kept.agreement(choice.precision))
+        if not any(_is_recorded(record, choice) for record in known):
+            kept.record(choice.precision, _agreement(run.model, engine, choice, held_out_pictures(run)))
         return Opened(engine, choice, {})
-    opened = _compared(run.model, engine, choice, held_out_pictures(run))
-    if opened.record:
-        kept.record(choice.precision, opened.record)
-    return opened
+    except EngineError as error:
+        instead = fall_back(choice, error)
+    if instead.engine == "openvino":
+        return _open_openvino(run, instead, kept)
+    return Opened(TensorFlowEngine(run.model, "float32"), instead, {})
 
 
 def _open_converted(run: Run, choice: Choice, kept: ConvertedFolder) -> Engine:
@@ -98,7 +99,7 @@ def _open_converted(run: Run, choice: Choice, kept: ConvertedFolder) -> Engine:
         difference = np.abs(probabilities(engine, pictures) - np.array(run.card["golden"])).max()
         if difference <= GOLDEN_TOLERANCE[choice.precision]:
             return engine
-    converted = convert(run.model, OpenVINOEngine.batch)
+    converted = convert(run.model, STREAM_BATCH)
     kept.save(converted)
     return OpenVINOEngine(compile_converted(converted, choice.precision))
 

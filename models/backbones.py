@@ -29,7 +29,7 @@ class Backbone:
     a trained network looks at a picture (models/scales.py); without them it is `image_size`. `head_rate` is the
     learning rate of the head on frozen features. `bfloat16` names the engines in which it is the faster precision
     on CPUs that have it (docs/performance.md); none of them for networks that are not heavy on convolutions and
-    were not measured.
+    were not measured. With `float32_features` only scores are computed in it: what is trained on is exact.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Backbone:
     second_order: str = ""
     scales: tuple[int, ...] = ()
     bfloat16: tuple[str, ...] = ("openvino", "tensorflow")
+    float32_features: bool = False
 
     @property
     def preprocess_input(self) -> Callable[[Any], Any]:
@@ -88,6 +89,7 @@ _ROWS = (
         second_order="block_15_add",
         scales=(288, 224),
         bfloat16=("openvino",),
+        float32_features=True,
     ),
     Backbone("mobilenetv3large", "MobileNetV3Large", "mobilenet_v3", "expanded_conv_12/expand", bfloat16=()),
     Backbone("efficientnetv2b0", "EfficientNetV2B0", "efficientnet_v2", "block6a_expand_conv"),

@@ -14,15 +14,13 @@ import tf_keras
 
 from models import ModelError
 from models.card import read_json, write_json
+from models.precision import EngineError
+from models.rounding import round_filters
 from models.weights import file_sha256
 
 FILES = ("model.xml", "model.bin")
 CARD = "card.json"
 HINTS = {"float32": "f32", "bfloat16": "bf16"}
-
-
-class EngineError(Exception):
-    """An engine can't take a network or is wrong about it; the reason in words. TensorFlow computes instead."""
 
 
 def convert(model: tf_keras.Model, batch: int) -> Any:
@@ -35,24 +33,27 @@ def convert(model: tf_keras.Model, batch: int) -> Any:
         converted = openvino.convert_model(compute.get_concrete_function(tf.TensorSpec(shape, tf.float32)))
         converted.reshape(list(shape))
     except Exception as error:  # whatever its front end raises means the same here
-        raise EngineError(_words(error)) from error
+        raise _refusal(error) from error
     return converted
 
 
 def compile_converted(converted: Any, precision: str) -> Any:
     """Compile for this CPU: as many streams as keep it busy. Raises EngineError."""
+    if precision == "bfloat16":
+        converted = round_filters(converted)
     options = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": HINTS[precision]}
     try:
         import openvino
 
         return openvino.Core().compile_model(converted, "CPU", options)
     except Exception as error:
-        raise EngineError(_words(error)) from error
+        raise _refusal(error) from error
 
 
-def _words(error: Exception) -> str:
+def _refusal(error: Exception) -> EngineError:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:160]
+    words = (lines[0] if lines else type(error).__name__)[:160]
+    return EngineError(f"OpenVINO can't take this network ({words})")
 
 
 class ConvertedFolder:

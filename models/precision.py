@@ -5,18 +5,28 @@ once, when a run is trained; the run keeps the answer.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from models import ModelError
 
-ENGINES = ("openvino", "tensorflow")
+NAMES = {"openvino": "OpenVINO", "tensorflow": "TensorFlow"}
+ENGINES = tuple(NAMES)
 PRECISIONS = ("float32", "bfloat16")  # that can be asked for; 'float16' is the rule's for GPUs without bfloat16
+ROUNDING = 1  # the version of models/rounding.py
 # A CPU with one of these multiplies bfloat16 several times as fast as float32 (docs/performance.md).
 BFLOAT16_FLAGS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16"}
 # NVIDIA's compute capability from which on tensor cores take the format.
 BFLOAT16_CAPABILITY, FLOAT16_CAPABILITY = (8, 0), (7, 0)
+
+
+class EngineError(Exception):
+    """An engine can't take a network; the reason in words. TensorFlow computes instead."""
+
+
+class Disagreement(EngineError):
+    """An engine takes a network, and what it computes is too far from TensorFlow in float32."""
 
 
 class Machine(NamedTuple):
@@ -40,6 +50,13 @@ class Choice:
     def is_exact(self) -> bool:
         """Whether this is TensorFlow in float32, which every other engine is compared with."""
         return (self.engine, self.precision) == ("tensorflow", "float32")
+
+    @property
+    def arithmetic(self) -> str:
+        """What numbers depend on beside the engine: the precision, and how weights are rounded to it. Stored features
+        and scores are kept under it."""
+        is_rounded = (self.engine, self.precision) == ("openvino", "bfloat16")
+        return f"{self.precision}, filters rounded by recipe {ROUNDING}" if is_rounded else self.precision
 
     def __str__(self) -> str:
         return f"engine {self.engine}, precision {self.precision} ({self.why})"
@@ -91,6 +108,14 @@ def choose(engine: str, precision: str, column: Iterable[str], machine: Machine)
     return Choice(engine, precision, "; ".join(reasons))
 
 
+def for_features(choice: Choice, asked: str, float32_features: bool) -> Choice:
+    """What computes the features of a run that `choice` scores: in float32 for a backbone that wants this, unless a
+    precision was `asked` for."""
+    if choice.precision == "float32" or asked != "auto" or not float32_features:
+        return choice
+    return replace(choice, precision="float32", why="features to train on are exact")
+
+
 def tail_precision(choice: Choice, column: Iterable[str], machine: Machine) -> str:
     """What the layers above the mark are trained in, which TensorFlow does whatever computes the features.
 
@@ -98,6 +123,15 @@ def tail_precision(choice: Choice, column: Iterable[str], machine: Machine) -> s
     """
     is_faster = machine.gpu is not None or "tensorflow" in column
     return "bfloat16" if choice.precision == "bfloat16" and is_faster else "float32"
+
+
+def fall_back(choice: Choice, error: EngineError) -> Choice:
+    """What computes instead of `choice`, and one line that says so: its engine in float32 where a shorter format may
+    be what was wrong, else TensorFlow in float32."""
+    is_precision = isinstance(error, Disagreement) and choice.precision != "float32"
+    instead = Choice(choice.engine if is_precision else "tensorflow", "float32", str(error))
+    print(f"{NAMES[instead.engine]} computes in float32: {error}.", flush=True)
+    return instead
 
 
 def reopen(engine: str, precision: str, machine: Machine) -> tuple[Choice, str]:

@@ -10,10 +10,10 @@ from tiny_runs import save_tiny_run
 from jobs import trust
 from models import ModelError
 from models.agreement import compare
-from models.conversion import ConvertedFolder, EngineError, convert
+from models.conversion import ConvertedFolder, convert
 from models.engines import OpenVINOEngine, make_engine
 from models.mixed import with_precision
-from models.precision import Choice, Machine, choose, cpu_bfloat16, reopen
+from models.precision import Choice, EngineError, Machine, choose, cpu_bfloat16, reopen
 from models.predict import run_batches, run_views
 from models.saved import build_network, load_run
 
@@ -125,6 +125,25 @@ def test_an_engine_that_disagrees_is_replaced_by_tensorflow_in_one_line(network,
     opened = trust.trust(network, OPENVINO, images[:, 0])
     assert opened.choice.engine == "tensorflow" and opened.record == {}
     assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_a_short_format_that_disagrees_gives_way_to_float32_of_the_same_engine(network, images, capsys, monkeypatch):
+    class Rounded(OpenVINOEngine):
+        def start(self, images):
+            finish = super().start(images)
+            return lambda: [output + 0.01 for output in finish()]
+
+    def make(_, choice):
+        engine = make_engine(network, OPENVINO)
+        engine.__class__ = OpenVINOEngine if choice.precision == "float32" else Rounded
+        return engine
+
+    monkeypatch.setattr(trust, "make_engine", make)
+    opened = trust.trust(network, Choice("openvino", "bfloat16", "for a test"), images[:, 0])
+    assert (opened.choice.engine, opened.choice.precision) == ("openvino", "float32")
+    assert opened.record["precision"] == "float32" and opened.record["holds"]
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("OpenVINO computes in float32: openvino in bfloat16 does not agree: mean difference 0.01")
 
 
 def test_what_openvino_can_not_take_runs_in_tensorflow(network, images, capsys, monkeypatch):
