@@ -119,7 +119,6 @@ def _trainings(measured: Trainings) -> list[str]:
         "|---|---|---|---|",
         f"| `head`, {EPOCHS} epochs: the whole command | {head.seconds:,.0f} s | {whole:,.0f} s | "
         f"{whole / head.seconds:.0f}x |",
-        f"| the same once more | {again.seconds:,.0f} s | {whole:,.0f} s | {whole / again.seconds:.0f}x |",
         _epoch_line("head", head, stock["head"]),
         _epoch_line("finetune", measured.finetune, stock["finetune"]),
     ]

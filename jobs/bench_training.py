@@ -16,7 +16,7 @@ from jobs.bench_rounds import ROOT, quiet
 from jobs.bench_runs import save_random_base
 
 EPOCHS = 30  # of the blog's recipes
-TUNED_EPOCHS = 3  # that fine-tuning is measured for
+FEW_EPOCHS = 2  # that fine-tuning, and what only shows that nothing is computed twice, are measured for
 WEIGHTS = "vgg16.weights.h5"  # random ones, the same for all trainings
 STOCK_STEPS = 4  # of fifty photos, that stock Keras is measured for
 COMPUTED = re.compile(r"([\d,]+) pictures to compute")
@@ -66,8 +66,8 @@ def measure_training(place: Path, photos: Path, names: Sequence[str], pictures: 
     head = _train(place, folder, "head", pictures, EPOCHS, seed=0)
     if rounds > 1:
         look_at_stock()
-    again = _train(place, folder, "head", pictures, EPOCHS, seed=1)
-    finetune = _train(place, folder, "finetune", pictures, TUNED_EPOCHS, seed=0)
+    again = _train(place, folder, "head", pictures, FEW_EPOCHS, seed=1)
+    finetune = _train(place, folder, "finetune", pictures, FEW_EPOCHS, seed=0)
     if rounds > 2:
         look_at_stock()
     return Trainings(pictures, head, again, finetune, {recipe: Stock(epochs) for recipe, epochs in stock.items()})

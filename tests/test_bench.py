@@ -1,0 +1,45 @@
+"""The bench: what it refuses before it measures, and a page with a figure or a word for every contestant."""
+
+import re
+from importlib.util import find_spec
+
+import pytest
+
+from tests.commands import job, job_here
+from tests.tiny_runs import draw_pictures
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos") / "train"
+    draw_pictures(folder, 100)
+    return folder
+
+
+def test_too_few_photos_are_told_before_anything_is_measured(photos, tmp_path, capfd):
+    out = tmp_path / "performance.md"
+    done = job_here(capfd, "bench", "--photos", photos, "--pictures", 101, "--out", out)
+    assert done.code == 2 and "has 100 files, 101 are wanted" in done.errors
+    done = job_here(capfd, "bench", "--photos", photos, "--pictures", 100, "--training", 400, "--out", out)
+    assert done.code == 2 and "training on 400 takes 1,200" in done.errors
+    done = job_here(capfd, "bench", "--photos", photos, "--memory", "many", "--out", out)
+    assert done.code == 2 and "many" in done.errors
+    assert not out.exists()
+
+
+@pytest.mark.slow
+def test_the_page_names_everyone_measured_or_absent(photos, tmp_path):
+    out = tmp_path / "performance.md"
+    options = ("--pictures", 100, "--rounds", 1, "--memory", "100", "--training", 0, "--backbone", "mobilenetv2")
+    done = job("bench", "--photos", photos, *options, "--out", out)
+    assert done.code == 0, done.errors
+    page = out.read_text()
+    for views in ("none", "flip"):
+        table = page.split(f"## mobilenetv2, views {views}")[1].split("##")[0]
+        rates = re.findall(r"^\| (.+?) \| (\S*) \| ([\d.]+) \(", table, re.MULTILINE)
+        words = [name for name, _, _ in rates]
+        assert len(words) == 6 if find_spec("timm") else len(words) == 5 and "absent: not installed" in table
+        assert words[0].startswith("Pawscore") and all(float(rate) > 0 for _, _, rate in rates)
+        assert {name.split(":")[0]: precision for name, precision, _ in rates}["stock Keras"] == "float32"
+    assert re.search(r"^\| 100 \| [\d.]+ \| [\d.]+ \| \d+ MB", page, re.MULTILINE)
+    assert out.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
