@@ -49,7 +49,8 @@ data: setup  ## unpack, download or draw pictures: ARCHIVE=file-or-folder or SOU
 TRAIN = $(PY) -m jobs.train $(call option,--data,$(DATA)) $(call option,--run,$(RUN)) $(call option,--backbone,$(BACKBONE)) \
   $(call option,--weights,$(WEIGHTS)) $(call option,--recipe,$(RECIPE)) $(call option,--epochs,$(EPOCHS)) \
   $(call option,--patience,$(PATIENCE)) $(call option,--exclude,$(EXCLUDE)) $(call option,--split,$(SPLIT)) $(call option,--seed,$(SEED)) \
-  $(call option,--engine,$(ENGINE)) $(call option,--precision,$(PRECISION)) $(call option,--features-limit,$(FEATURES_LIMIT))
+  $(call option,--engine,$(ENGINE)) $(call option,--precision,$(PRECISION)) $(call option,--features-limit,$(FEATURES_LIMIT)) \
+  $(if $(FRESH_HEAD),--fresh-head) $(if $(ALL_DATA),--all-data)
 
 train: setup  ## train a run: DATA RUN BACKBONE=vgg16 WEIGHTS=imagenet RECIPE=head|finetune|scratch|zero-shot EPOCHS SPLIT SEED
 	@$(TRAIN)
@@ -64,7 +65,7 @@ submit: setup  ## score IMAGES (or DATA/test1) with RUN into OUT: FORMAT=label|p
 	@$(PY) -m jobs.submit $(call option,--run,$(RUN)) $(call option,--images,$(IMAGES)) $(call option,--data,$(DATA)) \
 	  $(call option,--backbone,$(BACKBONE)) $(call option,--recipe,$(RECIPE)) \
 	  $(call option,--out,$(OUT)) $(call option,--format,$(FORMAT)) $(call option,--tta,$(TTA)) \
-	  $(call option,--sample-submission,$(SAMPLE_SUBMISSION)) $(call option,--fill,$(FILL)) $(if $(OVERWRITE),--overwrite)
+	  $(call option,--sample-submission,$(SAMPLE_SUBMISSION)) $(call option,--fill,$(FILL)) $(call option,--megapixels,$(MEGAPIXELS)) $(if $(OVERWRITE),--overwrite)
 
 score: setup  ## score what is new in IMAGES with RUN, write OUT of all that is there: LEDGER TTA FORMAT SETTLE WATCH MAX_REJECT_SHARE
 	@$(PY) -m jobs.score $(call option,--run,$(RUN)) $(call option,--images,$(IMAGES)) $(call option,--out,$(OUT)) \
@@ -72,7 +73,7 @@ score: setup  ## score what is new in IMAGES with RUN, write OUT of all that is 
 	  $(call option,--include,$(INCLUDE)) $(call option,--exclude,$(EXCLUDE)) $(call option,--limit,$(LIMIT)) $(if $(DRY_RUN),--dry-run) \
 	  $(call option,--settle,$(SETTLE)) $(call option,--watch,$(WATCH)) $(call option,--max-reject-share,$(MAX_REJECT_SHARE)) \
 	  $(call option,--min-files,$(MIN_FILES)) $(if $(FAIL_ON_DRIFT),--fail-on-drift) $(call option,--log,$(LOG)) \
-	  $(call option,--metrics,$(METRICS))
+	  $(call option,--metrics,$(METRICS)) $(call option,--megapixels,$(MEGAPIXELS))
 
 rounds: setup  ## the last scheduled rounds of RUN (or LEDGER); PRUNE=DAYS deletes old rows of the ledger instead
 	@$(PY) -m jobs.rounds $(call option,--run,$(RUN)) $(call option,--ledger,$(LEDGER)) $(call option,--last,$(LAST)) \

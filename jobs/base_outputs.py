@@ -50,7 +50,8 @@ def _compare(engine: Engine, below: tf_keras.Model, choice: Choice, images: tf.T
         if not difference <= LARGEST_DIFFERENCE[choice.precision]:
             raise Disagreement(
                 f"{choice.engine}'s features in {choice.precision} differ from TensorFlow's by {difference:.2g} "
-                f"of their length, {LARGEST_DIFFERENCE[choice.precision]:g} is allowed"
+                f"of their length, {LARGEST_DIFFERENCE[choice.precision]:g} is allowed",
+                choice.precision,
             )
 
 

@@ -3,7 +3,7 @@
 import os
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -35,13 +35,18 @@ def main(
     from jobs.bench_rounds import measure_growth, measure_scoring
     from jobs.bench_training import measure_training
 
-    # Beside the photos' file system when it can be: files are linked there, not copied.
+    def write(*measured: Any) -> None:
+        # After each part: the last one takes the longest.
+        write_report(out, Conditions(pictures, rounds), *measured)
+        print(f"written: {out}", flush=True)
+
     with tempfile.TemporaryDirectory(prefix="pawscore-bench-") as place:
         results = measure_scoring(Path(place), photos, names[:pictures], backbone or ["vgg16", "mobilenetv2"], rounds)
+        write(results, [], None)
         growth = measure_growth(Path(place), photos, names, sizes)
-        trainings = measure_training(Path(place), photos, names, training, rounds) if training else None
-    write_report(out, Conditions(pictures, rounds), results, growth, trainings)
-    print(f"written: {out}", flush=True)
+        write(results, growth, None)
+        if training:
+            write(results, growth, measure_training(Path(place), photos, names, training, rounds))
 
 
 def _sizes(text: str) -> list[int]:

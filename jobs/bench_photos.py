@@ -12,7 +12,7 @@ HELD_OUT = 1000  # pictures in the validation part of a training, and as many in
 
 def choose_photos(photos: Path, names: Sequence[str], pictures: int) -> dict[str, list[str]]:
     """As many photos of each class as training on `pictures` takes, by their names. Raises InputError."""
-    wanted = pictures // 2 + HELD_OUT
+    wanted = -(-pictures // 2) + HELD_OUT
     chosen = {label: [name for name in names if name.startswith(f"{label}.")][:wanted] for label in ("cat", "dog")}
     for label, members in chosen.items():
         if len(members) < wanted:

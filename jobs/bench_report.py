@@ -71,7 +71,7 @@ def _machine(pictures: int, rounds: int) -> list[str]:
         f"{datetime.now(UTC):%Y-%m-%d}; {cores} cores, {platform.machine()}, "
         f"{cpu_bfloat16() or 'no'} bfloat16 instructions; {platform.system()}",
         f"TensorFlow {versions['tensorflow']}, tf-keras {versions['tf-keras']}, OpenVINO {versions['openvino']}",
-        f"{pictures:,} photos (VGG16: a fifth), random weights; {rounds} alternating rounds; in brackets the extremes",
+        f"{pictures:,} photos (VGG16: half), random weights; {rounds} alternating rounds; in brackets the extremes",
     ]
 
 
@@ -89,7 +89,7 @@ def _table(group: list[Measured]) -> list[str]:
     lines = ["| | precision | photos/s | Pawscore against it |", "|---|---|---|---|"]
     for result in group:
         if not result.rates:
-            lines.append(f"| {WORDS[result.name]} | | absent: not installed | |")
+            lines.append(f"| {WORDS[result.name]} | | absent: {result.absent} | |")
             continue
         rate = median(result.rates)
         spread = f"{min(result.rates):.1f} to {max(result.rates):.1f}"

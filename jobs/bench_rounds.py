@@ -16,18 +16,19 @@ from models.backbones import find_backbone
 ROOT = Path(__file__).parent.parent
 OURS, LIMIT, DECODE = "pawscore", "engine", "decode"
 # Contestant -> the package that it needs.
-PEERS = {"keras": "tf_keras", "openvino": "openvino", "timm": "timm", LIMIT: "openvino", DECODE: "tf_keras"}
+PEERS = {"keras": "tf_keras", "openvino": "openvino", "timm": "timm", LIMIT: "tf_keras", DECODE: "tf_keras"}
 DONE = re.compile(r"(\d+) rows, \d+ rejects, ([\d.]+) s")
 
 
 class Measured(NamedTuple):
-    """Photos per second of one contestant, one number a round, none where its package is absent; its precision."""
+    """Photos per second of one contestant, one number a round; its precision; or why it has no numbers."""
 
     backbone: str
     views: str
     name: str
     rates: list[float]
     precision: str
+    absent: str = ""
 
 
 class Grown(NamedTuple):
@@ -42,8 +43,8 @@ def measure_scoring(place: Path, photos: Path, names: list[str], backbones: list
     """Photos per second of everyone, by backbone and views."""
     results = []
     for backbone in backbones:
-        # Convolution-heavy networks are ten times slower: a fifth of the photos is long enough.
-        count = len(names) // 5 if "tensorflow" in find_backbone(backbone).bfloat16 else len(names)
+        # Convolution-heavy networks are ten times slower: half of the photos are long enough.
+        count = len(names) // 2 if "tensorflow" in find_backbone(backbone).bfloat16 else len(names)
         folder = place / f"photos-{backbone}" / "all"
         link(photos, names, folder, count)
         run = place / backbone
@@ -54,15 +55,27 @@ def measure_scoring(place: Path, photos: Path, names: list[str], backbones: list
 
 
 def _rounds(run: Path, folder: Path, views: str, rounds: int) -> list[Measured]:
-    measured = {name: Measured(run.name, views, name, [], "") for name in (OURS, *PEERS)}
-    order = [name for name in measured if name == OURS or find_spec(PEERS[name])]
+    measured = {name: Measured(run.name, views, name, [], "", _missing(name)) for name in (OURS, *PEERS)}
     for number in range(rounds):
-        for name in order if number % 2 == 0 else order[::-1]:
-            rate, precision = _rate(name, run, folder, views)
-            measured[name].rates.append(rate)
-            measured[name] = measured[name]._replace(precision=precision)
-            print(f"{run.name}, views {views}, {name}: {rate:.1f} photos/s {precision}", flush=True)
+        for name in measured if number % 2 == 0 else reversed(measured):
+            if not measured[name].absent:
+                measured[name] = _measure_once(measured[name], run, folder)
     return list(measured.values())
+
+
+def _missing(name: str) -> str:
+    return "" if name == OURS or find_spec(PEERS[name]) else "not installed"
+
+
+def _measure_once(measured: Measured, run: Path, folder: Path) -> Measured:
+    try:
+        rate, precision = _rate(measured.name, run, folder, measured.views)
+    except subprocess.CalledProcessError as error:
+        why = (error.stderr.strip().splitlines() or ["no words"])[-1]
+        print(f"{run.name}, {measured.name} fails: {why}", flush=True)
+        return measured._replace(rates=[], absent=why)
+    print(f"{run.name}, views {measured.views}, {measured.name}: {rate:.1f} photos/s {precision}", flush=True)
+    return measured._replace(rates=[*measured.rates, rate], precision=precision)
 
 
 def _rate(name: str, run: Path, folder: Path, views: str) -> tuple[float, str]:

@@ -8,11 +8,11 @@ import typer
 from jobs.defaults import DEFAULT_BACKBONE
 from jobs.entry import VERBOSE, start_tensorflow
 from jobs.entry import run as start
-from models.backbones import find_backbone
+from models.backbones import BACKBONES, find_backbone
 from pipeline import InputError
 
 HELP = {
-    "backbone": "any of docs/design.md: each has weights with 1000 classes",
+    "backbone": f"one of {', '.join(BACKBONES)}",
     "weights": "imagenet (Keras' download) or a file with the 1000-class top",
     "class_index": "Keras' imagenet_class_index.json (default: the one beside the weights, or Keras' download)",
 }

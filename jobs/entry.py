@@ -16,6 +16,7 @@ from pipeline import InputError
 from submissions import SubmissionError
 
 VERBOSE = typer.Option("--verbose", help="also show what TensorFlow says about itself")
+MEGAPIXELS = typer.Option(min=0.001, help="reject pictures of more: each costs memory while it is decoded")
 # Faults of the machine that a person can mend; anything else is a fault of ours and keeps its traceback.
 MENDABLE = {
     errno.ENOSPC: "free some space",

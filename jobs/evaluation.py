@@ -73,6 +73,11 @@ class Result:
 def evaluate(folder: Path, images: Path | None, views: str) -> Result:
     """Measure the run in `folder` on `images`, or on its own test part. Raises InputError, ModelError."""
     scorer = load_scorer(folder, views)
+    if images is None and scorer.run.card.get("options", {}).get("all_data"):
+        raise InputError(
+            f"run {folder.name} was trained on its test part too (--all-data): its card has the figures of the network "
+            "before; name other labelled pictures with --images."
+        )
     root, labelled = _test_part(scorer, folder) if images is None else _labelled(scorer, images)
     scored: dict[bytes, float] = {}
     rejects: list[tuple[bytes, str]] = []

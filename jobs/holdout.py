@@ -14,6 +14,7 @@ from jobs.trust import Opened, probabilities, trust
 from models import ModelError
 from models.agreement import compare
 from models.calibration import fit_calibration
+from models.engines import TensorFlowEngine
 from models.history import write_history
 from models.metrics import Metrics, measure
 from models.precision import Choice
@@ -72,11 +73,14 @@ def finish(folder: Path, training_set: TrainingSet, trained: Trained, finished: 
 
 
 def _check_scores(training_set: TrainingSet, trained: Trained, finished: Finished, opened: Opened) -> None:
-    """Raise ModelError when the engine scores some held-out pictures otherwise than was measured on features."""
+    """Raise ModelError when some held-out pictures are scored otherwise than was measured on features, by the engine
+    and by TensorFlow in float32: features may be exact where scores are not."""
     rows = {picture.digest: row for row, picture in enumerate(training_set.held_out())}
-    measured = trained.held_out["identity"][[rows[picture.digest] for picture in finished.probes]]
+    scores = trained.held_out["identity"] if trained.final is None else trained.final
+    measured = scores[[rows[picture.digest] for picture in finished.probes]]
     agreement = compare(probabilities(opened.engine, finished.images), measured)
-    if not agreement.holds:
+    exact = TensorFlowEngine(trained.model, "float32")
+    if not agreement.holds and not compare(probabilities(exact, finished.images), measured).holds:
         raise ModelError(
             f"the trained network scores pictures otherwise than their stored features ({agreement}); delete the run's "
             "folder and train again with --precision float32 --engine tensorflow."

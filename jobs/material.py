@@ -44,14 +44,17 @@ def extract_material(
     views: Sequence[str],
     sides: tuple[int, ...],
     stack: ExitStack,
+    everywhere: bool = False,
 ) -> Material:
     """Run `below`, with an output for each of `cuts`, over all pictures at all sides; what can't be decoded becomes a
-    reject of the set. All pictures get the views that are scored, training ones the other `views` at the last cut."""
+    reject of the set. All pictures get the views that are scored, training ones the other `views` at the last cut, or
+    `everywhere` all of them."""
     plain = [view for view in MIRROR_VIEWS if view in views]
     more = [view for view in views if view not in plain]
     groups = [_group(training_set.all(), plain, below, cuts, sides)]
     if more:  # only what is tuned sees pictures that were changed at random
-        groups.append(_group(training_set.parts["train"], more, _part(below, -1), cuts[-1:], sides))
+        tuned = training_set.all() if everywhere else training_set.parts["train"]
+        groups.append(_group(tuned, more, _part(below, -1), cuts[-1:], sides))
     stores = extract(source, groups, _cuts(below, cuts, sides), stack)
     missing = set()
     for group in groups:

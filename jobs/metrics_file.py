@@ -13,11 +13,11 @@ from pathlib import Path
 from jobs.round_request import Counts, Request
 from submissions.atomic import leftovers, write_aside
 
-LAST_SUCCESS = "pawscore_last_success_timestamp_seconds"
+LAST_SUCCESS, ROWS = "pawscore_last_success_timestamp_seconds", "pawscore_rows"
 HELP = {
     LAST_SUCCESS: "When a round last published its CSV, in seconds since 1970.",
-    "pawscore_files": "Files that the last round found.",
-    "pawscore_rows": "Rows of the CSV after the last round.",
+    "pawscore_files": "Files that the last round found that could list them.",
+    ROWS: "Rows of the CSV after the last round.",
     "pawscore_rejects": "Files without a score after the last round.",
     "pawscore_waiting": "Files that the last round left to the next one.",
     "pawscore_new": "Files that the last round looked at.",
@@ -30,37 +30,45 @@ HELP = {
 def write_metrics(path: Path, request: Request, counts: Counts, code: int) -> None:
     """Write the metrics of a round that ended with exit code `code`, at once. Raises OSError.
 
-    When it published nothing, the moment of the last success stays as the file at `path` has it.
+    What it did not come to stays as the file at `path` has it: the moment of the last success and the rows of the CSV
+    where nothing was published, the counts of files where none were listed.
     """
-    text = "\n".join(_lines(request, counts, code, _last_success(path, counts))) + "\n"
+    text = "\n".join(_lines(request, counts, code, _before(path))) + "\n"
     for left in leftovers(path):  # of a process that was killed
         left.unlink(missing_ok=True)
     os.replace(write_aside(path, [(text.encode(), 0)]).aside, path)
 
 
-def _last_success(path: Path, counts: Counts) -> float | None:
-    if counts.published:
-        return time.time()
+def _before(path: Path) -> dict[str, float]:
+    """The values in the file at `path` that have no label of their own; none where there is no such file."""
     try:
-        found = re.search(rf"^{LAST_SUCCESS}\{{.*\}} (\S+)$", path.read_text(), re.MULTILINE)
+        found = re.findall(r'^(pawscore_\w+)\{run="[^,]*",out="[^,]*"\} (\S+)$', path.read_text(), re.MULTILINE)
     except (OSError, ValueError):
-        return None
-    return float(found[1]) if found else None
+        return {}
+    return {name: float(value) for name, value in found}
 
 
-def _lines(request: Request, counts: Counts, code: int, last_success: float | None) -> Iterator[str]:
-    labels = f'run="{_quoted(request.run.name)}",out="{_quoted(request.out)}"'
+def _values(counts: Counts, code: int, before: dict[str, float]) -> dict[str, float | None]:
     values: dict[str, float | None] = {
-        LAST_SUCCESS: last_success,
+        LAST_SUCCESS: time.time(),
+        ROWS: counts.rows,
         "pawscore_files": counts.found,
-        "pawscore_rows": counts.rows,
         "pawscore_rejects": counts.rejected,
         "pawscore_waiting": counts.waiting,
         "pawscore_new": counts.new,
         "pawscore_round_seconds": round(counts.seconds, 3),
         "pawscore_exit_code": code,
     }
-    for name, value in values.items():
+    if not counts.published:
+        values |= {name: before.get(name) for name in (LAST_SUCCESS, ROWS)}
+    if not counts.found:  # it failed before anything was listed
+        values |= {name: before.get(name) for name in ("pawscore_files", "pawscore_rejects", "pawscore_waiting")}
+    return values
+
+
+def _lines(request: Request, counts: Counts, code: int, before: dict[str, float]) -> Iterator[str]:
+    labels = f'run="{_quoted(request.run.name)}",out="{_quoted(request.out)}"'
+    for name, value in _values(counts, code, before).items():
         if value is not None:
             yield from (*_head(name), f"{name}{{{labels}}} {value!r}")
     if counts.drift:

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -18,13 +18,12 @@ from jobs.training_set import TrainingSet
 from models.backbones import Backbone
 from models.classifier import build_classifier, cut, freeze_below, head_mark, join_outputs, standardise
 from models.engines import this_machine
-from models.history import EpochRow
 from models.mixed import joined, with_precision
 from models.precision import tail_precision
-from models.recipes import Stage, finetune_stage, finetune_views, head_stage, head_views
+from models.recipes import Stage, finetune_stage, finetune_views, fresh_head_stage, head_stage, head_views
 from models.scales import at_sides
 from models.second_order import plain_columns
-from models.training import run_stage
+from models.training import Ran, run_stage
 from pipeline.feeding import ordered_batches, shuffled_batches
 
 BLOCK = 1024  # pictures at once, where all of them are gone through
@@ -39,34 +38,60 @@ def train_on_features(
     settings: Settings,
 ) -> Trained:
     """Recipes 'head' and 'finetune': the base runs once over every picture, the stages train on what it gave."""
+    weights, tunes = base.get_weights(), recipe == "finetune"
     network = build_classifier(base, backbone)
-    below, head = cut(network, head_mark(backbone))
-    cuts, views = ["head"], head_views(backbone)
-    if recipe == "finetune":
+    below, _ = cut(network, head_mark(backbone))
+    if tunes:
         below = join_outputs(below, cut(network, backbone.mark, backbone.mark_is_below)[0])
-        cuts, views = ["head", "mark"], finetune_views(backbone)
+    cuts, views = (["head", "mark"], finetune_views(backbone)) if tunes else (["head"], head_views(backbone))
     with ExitStack() as stack:
-        material = extract_material(training_set, source, below, cuts, views, backbone.sides, stack)
-        stages = [_train_head(material, network, head, backbone, settings)]
-        top = head
-        if recipe == "finetune":
-            network, top, tuned = _fine_tune(material, network, backbone, source, settings)
-            stages.append(tuned)
-        held_out = _score(material, cuts[-1], head_views(backbone), top)
+        everywhere = settings.all_data
+        material = extract_material(training_set, source, below, cuts, views, backbone.sides, stack, everywhere)
+        first = _train_network(material, network, backbone, source, tunes, settings)
+        held_out, last, final = _score(material, cuts[-1], head_views(backbone), first.top), first, None
+        if settings.all_data:
+            base.set_weights(weights)
+            tf_keras.utils.set_random_seed(settings.seed)
+            again = replace(settings, chosen={name: ran for name, (ran, _) in first.stages.items()})
+            everything = replace(material, training_set=training_set.on_everything())
+            last = _train_network(everything, build_classifier(base, backbone), backbone, source, tunes, again)
+            final = _score(material, cuts[-1], head_views(backbone)[:1], last.top)["identity"]
         kept = material.stores["head", "identity"].store.description
-    history = [row for rows, _ in stages for row in rows]
-    told = [settled for _, settled in stages]
-    return Trained(at_sides(network, backbone.sides), history, told, held_out, kept, plain_columns(network))
+    history = [row for ran, _ in first.stages.values() for row in ran.history]
+    told = [settled for _, settled in first.stages.values()]
+    model, plain = at_sides(last.network, backbone.sides), plain_columns(last.network)
+    return Trained(model, history, told, held_out, kept, plain, final)
 
 
-StageRun = tuple[list[EpochRow], dict[str, Any]]
+StageRun = tuple[Ran, dict[str, Any]]
+
+
+class Network(NamedTuple):
+    """A trained network, what of it lies above the cut that was trained on, and its stages by name."""
+
+    network: tf_keras.Model
+    top: tf_keras.Model
+    stages: dict[str, StageRun]
+
+
+def _train_network(
+    material: Material, network: tf_keras.Model, backbone: Backbone, source: Source, tunes: bool, settings: Settings
+) -> Network:
+    _, head = cut(network, head_mark(backbone))
+    if backbone.head == "pool":
+        standardise(network, _blocks(material, head_views(backbone)))
+    stages = {}
+    if not settings.fresh_head:
+        stages["head"] = _train_head(material, network, head, backbone, settings)
+    if not tunes:
+        return Network(network, head, stages)
+    tuned, top, stages["finetune"] = _fine_tune(material, network, backbone, source, settings)
+    return Network(tuned, top, stages)
 
 
 def _train_head(
     material: Material, network: tf_keras.Model, head: tf_keras.Model, backbone: Backbone, settings: Settings
 ) -> StageRun:
-    if backbone.head == "pool":
-        standardise(network, _blocks(material, head_views(backbone)))
     freeze_below(network, head)
     return _train_stage(material, "head", head_views(backbone), head, head_stage(backbone), settings)
 
@@ -90,7 +115,8 @@ def _fine_tune(
     tuned = with_precision(network, precision)
     below, tail = cut(tuned, backbone.mark, backbone.mark_is_below)
     freeze_below(tuned, tail)
-    told = _train_stage(material, "mark", finetune_views(backbone), tail, finetune_stage(backbone), settings)
+    stage = fresh_head_stage() if settings.fresh_head else finetune_stage(backbone)
+    told = _train_stage(material, "mark", finetune_views(backbone), tail, stage, settings)
     pictures = golden_pictures(backbone.name, backbone.sides[0])
     return joined(tuned, below, tail, pictures, precision), tail, told
 
@@ -101,7 +127,7 @@ def _train_stage(
     stage = settings.adjust(stage)
     train = material.stored(at, views, material.training_set.parts["train"])
     validation = material.stored(at, ("identity",), material.training_set.parts["validation"])
-    history = run_stage(
+    ran = run_stage(
         network,
         stage,
         lambda epoch: shuffled_batches(train, stage.batch, settings.seed, epoch, stage.mixup),
@@ -111,7 +137,7 @@ def _train_stage(
         settings.on_epoch,
         settings.callbacks,
     )
-    return history, {**asdict(stage), "views": list(views)}
+    return ran, {**asdict(stage), "views": list(views)}
 
 
 def _score(material: Material, at: str, views: Sequence[str], top: tf_keras.Model) -> dict[str, np.ndarray]:

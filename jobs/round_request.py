@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline import InputError
+from pipeline.rejection import LIMITS
 from submissions.kaggle import Form
 from submissions.records import Drift
 
@@ -27,6 +28,7 @@ class Request:
     min_files: int = 1
     fail_on_drift: bool = False
     metrics: Path | None = None
+    megapixels: float = LIMITS.megapixels
 
     def check(self) -> None:
         """Raises InputError for what no round can be made of."""

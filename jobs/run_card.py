@@ -11,6 +11,7 @@ from typing import Any
 from jobs.training_set import TrainingSet
 from jobs.versions import find_versions
 from models.saved import SCRATCH
+from models.weights import file_sha256
 from pipeline.split import Split
 
 
@@ -32,18 +33,29 @@ class Options:
     features_limit: int | None
     tensorboard: Path | None
     exclude: frozenset[bytes] = frozenset()
+    fresh_head: bool = False
+    all_data: bool = False
 
     def that_matter(self) -> dict[str, Any]:
         """Those that a resumed training must share with its beginning."""
         return {
             "backbone": self.backbone,
+            "weights": self._weights(),
+            "engine": self.engine,
+            "precision": self.precision,
             "recipe": self.recipe,
             "split": list(self.split),
             "seed": self.seed,
             "epochs": self.epochs,
             "patience": self.patience,
             "excluded": self._exclusions(),
+            "fresh_head": self.fresh_head or None,
+            "all_data": self.all_data or None,
         }
+
+    def _weights(self) -> str:
+        file = Path(self.weights)
+        return file_sha256(file) if file.is_file() else self.weights
 
     def _exclusions(self) -> str | None:
         if not self.exclude:

@@ -161,5 +161,8 @@ def _download(folder: Path, suspects: Sequence[Suspect]) -> Download:
 def _command(card: dict[str, Any], name: str) -> str:
     words = ["python -m jobs.train", "--data DATA", f"--recipe {card['recipe']}"]
     if card["recipe"] != "scratch":
-        words.append(f"--backbone {card['backbone']}")
+        words.append(f"--backbone {card['backbone']} --weights WEIGHTS")
+    options = card.get("options", {})
+    words += [f"--split {'/'.join(f'{part:g}' for part in options['split'])}"] if "split" in options else []
+    words += [f"--{name} {options[name]}" for name in ("seed", "epochs", "patience") if options.get(name) is not None]
     return " ".join([*words, f"--run {name}-cleaned", f"--exclude {SUSPECTS}"])

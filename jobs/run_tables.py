@@ -30,6 +30,8 @@ def headline(
         f"{base} {card['recipe']}. Of {metrics.pictures:,} pictures that it never saw it takes {metrics.correct:,} "
         f"for what they are and {wrong:,} for the other ({mistakes})."
     )
+    if card.get("options", {}).get("all_data"):
+        lead += " So does the network that chose the epochs; the run's own was then trained on all pictures."
     return lead, [
         Figure("Accuracy", f"{100 * metrics.accuracy:.2f} %", f"95 % interval {100 * low:.2f} to {100 * high:.2f} %"),
         Figure("Log loss", f"{metrics.log_loss:.4f}", f"95 % interval {max(0, loss_low):.4f} to {loss_high:.4f}"),
@@ -70,6 +72,12 @@ def stage_table(card: dict[str, Any], history: Sequence[EpochRow]) -> Table:
     return Table("Stages", columns, rows, numbers=2, note="The validation loss after calibration chooses the epoch.")
 
 
+def _features(card: dict[str, Any]) -> list[tuple[str, str]]:
+    """What computed the features that were trained on, which may be more exact than what scores."""
+    kind = card.get("features")
+    return [("features", f"{kind['engine']}, {kind['precision']}")] if kind else []
+
+
 def describe_training(card: dict[str, Any], folder: Path) -> list[Table]:
     """What was trained, on which pictures, how long it took, with which versions."""
     options = {name: value for name, value in card["options"].items() if value is not None}
@@ -81,6 +89,7 @@ def describe_training(card: dict[str, Any], folder: Path) -> list[Table]:
         ("classes", f"{card['classes'][0]} (0), {card['classes'][1]} (1)"),
         ("picture size", f"{card['image_size']} x {card['image_size']} pixels"),
         ("engine, precision", f"{card['engine']}, {card['precision']}"),
+        *_features(card),
         *((name, str(value)) for name, value in options.items() if name not in hidden),
         ("trained", trained_at(card)),
         ("weights, SHA-256", card["weights_sha256"]),

@@ -39,7 +39,7 @@ class Ready:
 def load(request: Request, journal: Journal) -> Ready:
     """Load the run of a request; raises as `load_scorer`."""
     with journal.notes():
-        scorer = load_scorer(request.run, request.tta)
+        scorer = load_scorer(request.run, request.tta, request.megapixels)
         reference, said = read_reference(request.run, scorer.run.card.get("labelled_folder", ""))
     if said:
         journal.say("reference", said)
@@ -65,7 +65,7 @@ def run_round(request: Request, ready: Ready, ledger: Ledger, record: tuple[Coun
     counts.drift = drifting.compare(fresh_rows(ledger, *key), ready.reference, start)
     tell_drift(counts, journal)
     check_rejects(request, ledger, key)
-    outcome = "nothing yet: all files wait"
+    outcome = "nothing yet: too few files have settled"
     if counts.found - counts.waiting >= request.min_files:
         outcome = _publish(request, scorer, ledger, key, counts, begun)
         counts.vanished, counts.published = mark_published(ledger, *key), True

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from jobs.defaults import run_folder
-from jobs.entry import VERBOSE, exit_code_of, in_words, start_tensorflow
+from jobs.entry import MEGAPIXELS, VERBOSE, exit_code_of, in_words, start_tensorflow
 from jobs.entry import run as start
 from jobs.interruption import finish_first
 from jobs.journal import Journal
 from jobs.round_record import recorded
 from jobs.round_request import Request
 from models.card import read_card
+from pipeline.rejection import LIMITS
 from submissions.kaggle import Form
 from submissions.ledger import Ledger, open_ledger
 
@@ -63,6 +64,7 @@ def main(
     fail_on_drift: Annotated[bool, typer.Option("--fail-on-drift", help=HELP["fail_on_drift"])] = False,
     log: Annotated[str, typer.Option(help=HELP["log"])] = "text",
     metrics: Annotated[Path | None, typer.Option(help=HELP["metrics"])] = None,
+    megapixels: Annotated[float, MEGAPIXELS] = LIMITS.megapixels,
     verbose: Annotated[bool, VERBOSE] = False,
 ) -> None:
     """Score what is new in a tree of pictures and write id,label of all that is there now."""
@@ -85,6 +87,7 @@ def main(
         min_files=min_files,
         fail_on_drift=fail_on_drift,
         metrics=metrics,
+        megapixels=megapixels,
     )
     if ledger is None and not folder.is_dir():
         read_card(folder)  # says that there is no such run, and so no ledger in which to keep that

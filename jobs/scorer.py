@@ -11,6 +11,7 @@ from models.precision import Choice
 from models.saved import Run, load_run, preprocessing
 from pipeline.datasets import Preparation
 from pipeline.images import DECODE_VERSION
+from pipeline.rejection import LIMITS, limits_of
 from pipeline.views import find_views
 
 
@@ -26,17 +27,19 @@ class Scorer:
     choice: Choice
 
 
-def load_scorer(folder: Path, views: str) -> Scorer:
-    """Load and verify a run. Raises ModelError, or InputError for unknown views."""
+def load_scorer(folder: Path, views: str, megapixels: float = LIMITS.megapixels) -> Scorer:
+    """Load and verify a run that scores pictures of at most so many megapixels. Raises ModelError, or InputError for
+    unknown views."""
     chosen = find_views(views)
     run = load_run(folder)
     check_golden(run)
     card, opened = run.card, open_engine(run)
+    unusual = {} if megapixels == LIMITS.megapixels else {"megapixels": megapixels}
     return Scorer(
         run,
-        model_key(card, views, DECODE_VERSION, opened.choice.engine, opened.choice.arithmetic),
+        model_key(card, views, DECODE_VERSION, opened.choice.engine, opened.choice.arithmetic, unusual),
         opened.engine,
-        Preparation(card["image_size"], preprocessing(card["backbone"]), chosen),
+        Preparation(card["image_size"], preprocessing(card["backbone"]), chosen, limits=limits_of(megapixels)),
         views,
         opened.choice,
     )

@@ -13,10 +13,10 @@ from jobs.stages import EVALUATION_BATCH, Settings, Trained
 from jobs.training_set import TrainingSet
 from models.precision import Choice
 from models.predict import pictures_per_batch
-from models.recipes import SCRATCH_SIZE, scratch_stage
+from models.recipes import SCRATCH_SIZE, Stage, scratch_stage
 from models.saved import SCRATCH, preprocessing
 from models.scratch import scratch_network
-from models.training import run_stage
+from models.training import Ran, run_stage
 from pipeline.augmentation import shift_and_mirror
 from pipeline.datasets import Preparation, evaluation_dataset, scoring_dataset, training_dataset
 from pipeline.views import VIEWS
@@ -28,8 +28,23 @@ def train_scratch(training_set: TrainingSet, choice: Choice, settings: Settings)
     _reject_undecodable(training_set, preparation)
     model = scratch_network(SCRATCH_SIZE)
     stage = settings.adjust(scratch_stage())
+    ran = _run(model, stage, training_set, preparation, settings)
+    views = replace(preparation, views=VIEWS["flip"])
+    held_out, final = _score_pictures(model, choice, training_set, views), None
+    if settings.all_data:
+        tf_keras.utils.set_random_seed(settings.seed)
+        model = scratch_network(SCRATCH_SIZE)
+        again = replace(settings, chosen={stage.name: ran}).adjust(scratch_stage())
+        _run(model, again, training_set.on_everything(), preparation, settings)
+        final = _score_pictures(model, choice, training_set, views)["identity"]
+    return Trained(model, ran.history, [asdict(stage)], held_out, final=final)
+
+
+def _run(
+    model: tf_keras.Model, stage: Stage, training_set: TrainingSet, preparation: Preparation, settings: Settings
+) -> Ran:
     train, root = training_set.parts["train"], training_set.root
-    history = run_stage(
+    return run_stage(
         model,
         stage,
         lambda epoch: training_dataset(
@@ -41,8 +56,6 @@ def train_scratch(training_set: TrainingSet, choice: Choice, settings: Settings)
         settings.on_epoch,
         settings.callbacks,
     )
-    held_out = _score_pictures(model, choice, training_set, replace(preparation, views=VIEWS["flip"]))
-    return Trained(model, history, [asdict(stage)], held_out)
 
 
 def _columns(pictures: Sequence[Picture]) -> tuple[list[bytes], list[int]]:

@@ -13,6 +13,7 @@ from jobs.summary import show_summary
 from jobs.versions import find_versions
 from models.calibration import Calibration
 from pipeline.files import Entry
+from pipeline.rejection import LIMITS
 from pipeline.sources import LocalFolder
 from submissions import SubmissionError
 from submissions.kaggle import COLUMNS, Form, MissingFillError, Submission, compose
@@ -38,11 +39,12 @@ class Request:
     fill: float | None
     overwrite: bool
     command: str = ""
+    megapixels: float = LIMITS.megapixels
 
 
 def submit(request: Request) -> None:
     """Bring the ledger up to date, write the submission, and say what was done."""
-    scorer = load_scorer(request.run, request.tta)
+    scorer = load_scorer(request.run, request.tta, request.megapixels)
     root = os.fsencode(request.root)
     calibration = scorer.run.calibration(request.tta)
     started, clock = datetime.now(UTC), time.monotonic()

@@ -6,11 +6,12 @@ from typing import Annotated, cast
 import typer
 
 from jobs.defaults import choose, nearby, run_folder, unlabelled_folder
-from jobs.entry import VERBOSE, command_line, start_tensorflow
+from jobs.entry import MEGAPIXELS, VERBOSE, command_line, start_tensorflow
 from jobs.entry import run as start
 from models.card import read_card
 from pipeline import InputError
 from pipeline.files import resolve_folder, scan
+from pipeline.rejection import LIMITS
 from submissions.kaggle import Form, check_ids, check_unique, picture_id, read_sample
 from submissions.page_files import check_page
 from submissions.writer import check_output, clean_leftovers
@@ -38,6 +39,7 @@ def main(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace an output that exists")] = False,
     backbone: Annotated[str | None, typer.Option(help="with --data: part of the run's default name")] = None,
     recipe: Annotated[str | None, typer.Option(help="with --data: part of the run's default name")] = None,
+    megapixels: Annotated[float, MEGAPIXELS] = LIMITS.megapixels,
     verbose: Annotated[bool, VERBOSE] = False,
 ) -> None:
     """Score every picture of a folder and write id,label."""
@@ -70,7 +72,7 @@ def main(
     start_tensorflow(verbose)
     from jobs.submission import Request, submit
 
-    submit(Request(folder, root, entries, out, cast(Form, form), tta, fill, overwrite, command_line()))
+    submit(Request(folder, root, entries, out, cast(Form, form), tta, fill, overwrite, command_line(), megapixels))
     if sample is not None:
         print(f"ids checked against {nearby(sample)}")
 

@@ -84,6 +84,8 @@ def _by_folds(listed: Sequence[Listed], card: dict[str, Any], cache: Path) -> li
     with FeatureStore(path, kind, shape) as store:
         missing = store.missing(item.digest for item in listed)
         known = [item for item in listed if item.digest not in missing]
+        if len(known) < len(listed):
+            print(f"suspects: {len(listed) - len(known):,} of {len(listed):,} pictures have no stored features.")
         labels = np.array([item.label for item in known])
         if len(np.unique(labels)) < 2:
             return []

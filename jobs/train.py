@@ -7,30 +7,32 @@ from typing import Annotated
 import typer
 
 from jobs.data import main as fill_data
-from jobs.defaults import REPORT, SAMPLE_NOTICE, Choice, choose, nearby, run_folder
+from jobs.defaults import DEFAULT_BACKBONE, REPORT, SAMPLE_NOTICE, Choice, choose, nearby, run_folder
 from jobs.entry import VERBOSE, start_tensorflow
 from jobs.entry import run as start
 from jobs.exclusion import read_exclusions
 from jobs.filling import Source
 from jobs.summary import show_summary
 from models import ModelError
-from models.backbones import check_mark, find_backbone
+from models.backbones import BACKBONES, check_mark, find_backbone
 from models.card import CARD, read_card
 from models.precision import check_engine, check_precision
-from models.recipes import RECIPES, check_recipe
+from models.recipes import RECIPES, check_options, check_recipe
 from pipeline.feature_space import parse_size
 from pipeline.files import resolve_folder
 from pipeline.split import parse_split
 
 HELP = {
     "data": "folder with train/ (cat.1.jpg, dog.1.jpg, ... or two class folders)",
-    "backbone": "vgg16 (default) or another from docs/design.md",
+    "backbone": f"one of {', '.join(BACKBONES)} (default: {DEFAULT_BACKBONE})",
     "weights": "imagenet, none or a file",
     "recipe": f"one of {', '.join(RECIPES)}",
     "split": "train/validation/test: shares of 100 or counts",
     "exclude": "CSV with a column path: pictures to leave out of the training part, like a run's suspects.csv",
     "engine": "auto, openvino or tensorflow: what computes features and scores",
     "precision": "auto, float32 or bfloat16: what they are computed in",
+    "fresh_head": "finetune a new head and the layers above the mark together, in the blog's order",
+    "all_data": "once epochs are chosen, train once more on all pictures; figures and calibration stay",
     "features_limit": "disk that all kept features may take, like 20GB (default: half of what is free)",
 }
 
@@ -52,6 +54,8 @@ def main(
     tensorboard: Annotated[Path | None, typer.Option(help="write TensorBoard logs there")] = None,
     if_missing: Annotated[bool, typer.Option("--if-missing", help="do nothing when the run exists")] = False,
     exclude: Annotated[Path | None, typer.Option(help=HELP["exclude"])] = None,
+    fresh_head: Annotated[bool, typer.Option("--fresh-head", help=HELP["fresh_head"])] = False,
+    all_data: Annotated[bool, typer.Option("--all-data", help=HELP["all_data"])] = False,
     verbose: Annotated[bool, VERBOSE] = False,
 ) -> None:
     """Train a classifier on labelled pictures and save it as a run."""
@@ -59,6 +63,7 @@ def main(
     check_recipe(choice.recipe)
     if choice.recipe != "scratch":
         check_mark(find_backbone(choice.backbone), choice.recipe)
+    check_options(choice.recipe, fresh_head, all_data)
     check_engine(engine)
     check_precision(precision)
     limit = None if features_limit is None else parse_size(features_limit)
@@ -91,6 +96,8 @@ def main(
         features_limit=limit,
         tensorboard=tensorboard,
         exclude=frozenset(excluded),
+        fresh_head=fresh_head,
+        all_data=all_data,
     )
     started = time.monotonic()
     train(folder, options)

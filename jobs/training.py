@@ -76,7 +76,7 @@ def _write_page(folder: Path, training_set: TrainingSet, cache: Path) -> None:
         write_looks(folder, training_set.root)
         write_suspects(folder, training_set, read_card(folder), cache)
         write_run_page(folder, cache)
-    except (InputError, OSError) as error:
+    except (InputError, ModelError, OSError) as error:
         print(f"The run is saved; its page is not written ({error}). make report tries again.", file=sys.stderr)
 
 
@@ -109,7 +109,8 @@ def _train(training_set: TrainingSet, options: Options, choice: Choice, state: P
     callbacks = []
     if options.tensorboard is not None:
         callbacks.append(_tensorboard(options.tensorboard))
-    settings = Settings(state, options.seed, options.epochs, options.patience, _print_epoch, callbacks)
+    again = (options.fresh_head, options.all_data)
+    settings = Settings(state, options.seed, options.epochs, options.patience, _print_epoch, callbacks, *again)
     if options.recipe == SCRATCH:
         preparation = Preparation(SCRATCH_SIZE, preprocessing(SCRATCH))
         source = Source(training_set.root, preparation, {"backbone": SCRATCH}, choice, options.cache)

@@ -4,7 +4,7 @@ import csv
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -32,6 +32,10 @@ class TrainingSet:
     def all(self) -> list[Picture]:
         """Every picture of the three parts."""
         return self.parts["train"] + self.held_out()
+
+    def on_everything(self) -> "TrainingSet":
+        """The same pictures, all of them in the training part; the others are as they were."""
+        return replace(self, parts={**self.parts, "train": self.all()})
 
     def reject(self, missing: set[bytes], reason: str) -> None:
         """Move the pictures with these digests out of their parts."""

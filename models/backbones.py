@@ -29,7 +29,7 @@ class Backbone:
     a trained network looks at a picture (models/scales.py); without them it is `image_size`. `head_rate` is the
     learning rate of the head on frozen features. `bfloat16` names the engines in which it is the faster precision
     on CPUs that have it (docs/performance.md); none of them for networks that are not heavy on convolutions and
-    were not measured. With `float32_features` only scores are computed in it: what is trained on is exact.
+    were not measured. With `float32_features` OpenVINO computes only scores in it: what is trained on is exact.
     """
 
     name: str

@@ -14,10 +14,13 @@ CARD_FORMAT = 1
 SEAL = "card_sha256"
 
 
-def model_key(card: dict[str, Any], views: str, decode_version: int, engine: str, precision: str) -> str:
+def model_key(
+    card: dict[str, Any], views: str, decode_version: int, engine: str, precision: str, limits: dict[str, Any]
+) -> str:
     """SHA-256 over all that a raw score depends on: not metrics, not calibration.
 
-    `engine` and `precision` are those that compute here, which may be others than the card's.
+    `engine` and `precision` are those that compute here, which may be others than the card's. `limits` are those of
+    decoding that are not the usual ones: what they reject is no reject elsewhere.
     """
     parts = {
         "weights": card["weights_sha256"],
@@ -28,6 +31,7 @@ def model_key(card: dict[str, Any], views: str, decode_version: int, engine: str
         "views": views,
         "decode_version": decode_version,
         "engine": engine,
+        **limits,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -39,12 +39,12 @@ def convert(model: tf_keras.Model, batch: int) -> Any:
 
 def compile_converted(converted: Any, precision: str) -> Any:
     """Compile for this CPU: as many streams as keep it busy. Raises EngineError."""
-    if precision == "bfloat16":
-        converted = round_filters(converted)
     options = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": HINTS[precision]}
     try:
         import openvino
 
+        if precision == "bfloat16":
+            converted = round_filters(converted)
         return openvino.Core().compile_model(converted, "CPU", options)
     except Exception as error:
         raise _refusal(error) from error
@@ -69,13 +69,13 @@ class ConvertedFolder:
 
     def load(self) -> Any | None:
         """The converted network, or None when there is none that can be trusted."""
-        import openvino
-
         try:
+            import openvino
+
             if self._card()["files"] != {name: file_sha256(self._folder / name) for name in FILES}:
                 return None
             return openvino.Core().read_model(self._folder / FILES[0])
-        except (OSError, RuntimeError):
+        except (ImportError, OSError, RuntimeError):
             return None
 
     def save(self, converted: Any) -> None:

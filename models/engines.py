@@ -49,7 +49,7 @@ def this_machine() -> Machine:
 
 
 def make_engine(model: tf_keras.Model, choice: Choice) -> Engine:
-    """An engine for a float32 `model`. Raises conversion.EngineError when OpenVINO can't take it."""
+    """An engine for a float32 `model`. Raises precision.EngineError when OpenVINO can't take it."""
     if choice.engine == "openvino":
         return OpenVINOEngine(compile_converted(convert(model, STREAM_BATCH), choice.precision))
     return TensorFlowEngine(model, choice.precision)
@@ -64,6 +64,8 @@ class TensorFlowEngine:
         on_gpu = bool(tf.config.list_physical_devices("GPU"))
         self.batch = GPU_BATCH if on_gpu else TENSORFLOW_BATCH
         network = model if precision == "float32" else with_precision(model, precision)
+        if on_gpu and precision == "float32":  # NVIDIA's TensorFloat-32 has only ten bits of it
+            tf.config.experimental.enable_tensor_float_32_execution(False)
 
         @tf.function(jit_compile=on_gpu)
         def compute(images: tf.Tensor) -> list[tf.Tensor]:

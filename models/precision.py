@@ -26,7 +26,11 @@ class EngineError(Exception):
 
 
 class Disagreement(EngineError):
-    """An engine takes a network, and what it computes is too far from TensorFlow in float32."""
+    """An engine takes a network, and what it computes in `precision` is too far from TensorFlow in float32."""
+
+    def __init__(self, words: str, precision: str) -> None:
+        super().__init__(words)
+        self.precision = precision
 
 
 class Machine(NamedTuple):
@@ -109,9 +113,9 @@ def choose(engine: str, precision: str, column: Iterable[str], machine: Machine)
 
 
 def for_features(choice: Choice, asked: str, float32_features: bool) -> Choice:
-    """What computes the features of a run that `choice` scores: in float32 for a backbone that wants this, unless a
-    precision was `asked` for."""
-    if choice.precision == "float32" or asked != "auto" or not float32_features:
+    """What computes the features of a run that `choice` scores: OpenVINO in float32 for a backbone that wants this,
+    unless a precision was `asked` for."""
+    if (choice.engine, choice.precision) != ("openvino", "bfloat16") or asked != "auto" or not float32_features:
         return choice
     return replace(choice, precision="float32", why="features to train on are exact")
 
@@ -128,7 +132,7 @@ def tail_precision(choice: Choice, column: Iterable[str], machine: Machine) -> s
 def fall_back(choice: Choice, error: EngineError) -> Choice:
     """What computes instead of `choice`, and one line that says so: its engine in float32 where a shorter format may
     be what was wrong, else TensorFlow in float32."""
-    is_precision = isinstance(error, Disagreement) and choice.precision != "float32"
+    is_precision = isinstance(error, Disagreement) and error.precision != "float32"
     instead = Choice(choice.engine if is_precision else "tensorflow", "float32", str(error))
     print(f"{NAMES[instead.engine]} computes in float32: {error}.", flush=True)
     return instead

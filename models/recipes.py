@@ -26,7 +26,8 @@ class Stage:
     the weights, which is what is validated and kept (B. Polyak, A. Juditsky, 1992). `blend` asks for the mean of
     the weights before and after the stage, weighed by validation loss (M. Wortsman et al., "Robust fine-tuning of
     zero-shot models", 2022). 0 or False turns each of them off. `patience` epochs without a lower validation loss
-    end the stage.
+    end the stage. `until` and `share` repeat what an earlier training chose by validation loss: the epoch that is kept,
+    which is then the last, and the share of the trained weights in the blend.
     """
 
     name: str
@@ -41,12 +42,27 @@ class Stage:
     cosine: bool = False
     averaging: float = 0.0
     blend: bool = False
+    until: int = 0
+    share: float = 0.0
+
+    @property
+    def last(self) -> int:
+        """The epoch that ends the stage at the latest, from 1; what the learning rate falls to 0 by is `epochs`."""
+        return self.until or self.epochs
 
 
 def check_recipe(name: str) -> None:
     """Raise ModelError for a recipe that is not known."""
     if name not in RECIPES:
         raise ModelError(f"unknown recipe '{name}'; known are {', '.join(RECIPES)}.")
+
+
+def check_options(recipe: str, fresh_head: bool, all_data: bool) -> None:
+    """Raise ModelError for options that mean nothing to a recipe."""
+    if fresh_head and recipe != "finetune":
+        raise ModelError(f"--fresh-head is for the recipe finetune, not for {recipe}; leave it out.")
+    if all_data and recipe == ZERO_SHOT:
+        raise ModelError(f"--all-data is for recipes that train, and {recipe} does not; leave it out.")
 
 
 def head_views(backbone: Backbone) -> tuple[str, ...]:
@@ -90,6 +106,11 @@ def finetune_stage(backbone: Backbone) -> Stage:
         averaging=0.995,
         blend=True,
     )
+
+
+def fresh_head_stage() -> Stage:
+    """A new head and the layers above the mark together, in the order of the blog."""
+    return Stage("finetune", "rmsprop", 1e-5, batch=50, epochs=30, patience=30)
 
 
 def scratch_stage() -> Stage:

@@ -2,9 +2,9 @@
 
 Rounded one by one, the nine weights of a depthwise filter that looks for edges no longer add up to nothing, and the
 filter answers to brightness: MobileNetV2's features move by a fifth of their length, nearly all of it through the
-weights of its first block. Here each weight still goes to one of its two neighbours in bfloat16, but some to the
-farther one, so that a filter's sum is kept (as adaptive rounding does with pictures, and this without: M. Nagel et al.,
-"Up or Down? Adaptive Rounding for Post-Training Quantization", 2020).
+weights of its first block. Here one weight of a filter goes to its farther neighbour in bfloat16, so that the sum is
+kept; to move several was no better. (Adaptive rounding does so with pictures, and this without: M. Nagel et al., "Up or
+Down? Adaptive Rounding for Post-Training Quantization", 2020.)
 """
 
 from typing import Any
@@ -13,7 +13,6 @@ import numpy as np
 
 # Where a filter's weights lie in OpenVINO's layouts: the axes over which an output is summed up.
 SUMMED = {"Convolution": (1, 2, 3), "GroupConvolution": (2, 3, 4)}
-FLIPS = 1  # weights of a filter that go to the farther neighbour; more of them were no better
 
 
 def round_filters(converted: Any) -> Any:
@@ -42,24 +41,17 @@ def _round_along(weights: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
 
 
 def round_keeping_sums(filters: np.ndarray) -> np.ndarray:
-    """Filters, the columns of float32 (K, N), in numbers that bfloat16 has, float32 (K, N): every weight becomes one of
-    its two neighbours there, and a filter's sum stays as near to what it was as `FLIPS` allow."""
+    """Filters, the columns of float32 (K, N), in numbers that bfloat16 has, float32 (K, N): every weight becomes the
+    nearest of them, but for one of each filter: its other neighbour brings the sum nearest to what it was."""
     bits = np.ascontiguousarray(filters, dtype=np.float32).view(np.uint32)
     below = (bits & np.uint32(0xFFFF0000)).view(np.float32)  # towards zero
     step = np.where(bits & np.uint32(0xFFFF), np.uint32(0x10000), np.uint32(0))
     above = ((bits & np.uint32(0xFFFF0000)) + step).view(np.float32)
     is_above = np.abs(above - filters) < np.abs(filters - below)
-    nearest = np.where(is_above, above, below)
-    change = np.where(is_above, below, above) - nearest  # of a weight that goes to the other neighbour
-    error = (nearest.astype(np.float64) - filters).sum(axis=0)
-    columns = np.arange(filters.shape[1])
-    for _ in range(FLIPS):
-        left = np.abs(error + change)
-        best = left.argmin(axis=0)
-        helps = left[best, columns] < np.abs(error)
-        rows, chosen = best[helps], columns[helps]
-        moved = change[rows, chosen]
-        nearest[rows, chosen] += moved
-        error[chosen] += moved
-        change[rows, chosen] = -moved
-    return nearest
+    rounded, other = np.where(is_above, above, below), np.where(is_above, below, above)
+    error = (rounded.astype(np.float64) - filters).sum(axis=0)
+    left = np.abs(error + other - rounded)
+    best, columns = left.argmin(axis=0), np.arange(filters.shape[1])
+    helped = columns[left[best, columns] < np.abs(error)]
+    rounded[best[helped], helped] = other[best[helped], helped]
+    return rounded

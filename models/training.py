@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +17,17 @@ from models.history import EpochRow, epochs_since_best, read_history, write_hist
 from models.recipes import Stage
 
 BLENDS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+
+
+class Ran(NamedTuple):
+    """What a stage did: a row for every epoch, the number of the kept one from 1, and the share of the trained weights
+    in the blend (1 without one)."""
+
+    history: list[EpochRow]
+    kept: int
+    share: float
+
+
 Batches = Callable[[int], tf.data.Dataset]  # the epoch's number, from 0 -> its batches of (inputs, labels)
 
 
@@ -28,12 +40,12 @@ def run_stage(
     folder: Path,
     on_epoch: Callable[[EpochRow], None] = lambda row: None,
     callbacks: Iterable[tf_keras.callbacks.Callback] = (),
-) -> list[EpochRow]:
+) -> Ran:
     """Train the trainable weights of `network` and leave those of the epoch with the least calibrated
-    validation loss.
+    validation loss, or of the one that the stage repeats.
 
     `batches(epoch)` gives `steps` batches. `folder` keeps the state of an unfinished stage: called again with
-    the same arguments, it goes on after the last whole epoch. Returns a row for every epoch.
+    the same arguments, it goes on after the last whole epoch.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _compile(network, stage, steps)
@@ -47,7 +59,7 @@ def run_stage(
     if not history:
         _keep(network, folder / "start.npz")
     with plain_batch_norm(network):
-        while int(epoch) < stage.epochs and epochs_since_best(history) < stage.patience:
+        while int(epoch) < stage.last and (stage.until or epochs_since_best(history) < stage.patience):
             row = _run_epoch(
                 network, stage, int(epoch), batches, steps, validation, averages, callbacks, folder, history
             )
@@ -57,9 +69,9 @@ def run_stage(
             manager.save()
             on_epoch(row)
     _restore(network, folder / "best.npz")
-    if stage.blend:
-        _blend(network, folder / "start.npz", validation)
-    return history
+    kept = stage.until or len(history) - epochs_since_best(history)
+    share = _blend(network, folder / "start.npz", validation, stage.share) if stage.blend else 1.0
+    return Ran(history, kept, share)
 
 
 @contextmanager
@@ -115,7 +127,7 @@ class _Bar(tf_keras.callbacks.Callback):
 
 def _run_epoch(network, stage, epoch, batches, steps, validation, averages, callbacks, folder, history) -> EpochRow:
     started = time.monotonic()
-    bar = _Bar(f"{stage.name} {epoch + 1}/{stage.epochs}", steps)
+    bar = _Bar(f"{stage.name} {epoch + 1}/{stage.last}", steps)
     fitted = network.fit(
         batches(epoch),
         initial_epoch=epoch,
@@ -126,7 +138,8 @@ def _run_epoch(network, stage, epoch, batches, steps, validation, averages, call
     averages.swap()
     labels, probabilities = _predict(network, validation)
     calibrated = calibrated_loss(labels, probabilities)
-    if all(calibrated < row.val_calibrated for row in history):
+    is_kept = epoch + 1 == stage.until if stage.until else all(calibrated < row.val_calibrated for row in history)
+    if is_kept:
         _keep(network, folder / "best.npz")
     averages.swap()
     return EpochRow(
@@ -165,8 +178,9 @@ def _restore(network: tf_keras.Model, path: Path) -> None:
         weight.assign(values)
 
 
-def _blend(network: tf_keras.Model, start: Path, validation: tf.data.Dataset) -> None:
-    """Set the weights to the mean of those of the stage's start and its best, weighed by validation loss."""
+def _blend(network: tf_keras.Model, start: Path, validation: tf.data.Dataset, share: float) -> float:
+    """Set the weights to the mean of those of the stage's start and its best, with that share of these, or with the one
+    of the least validation loss for 0. Returns it."""
     before = _arrays(start)
     after = [weight.numpy() for weight in network.trainable_variables]
 
@@ -175,8 +189,10 @@ def _blend(network: tf_keras.Model, start: Path, validation: tf.data.Dataset) ->
             weight.assign((1 - share) * old + share * new)
         return calibrated_loss(*_predict(network, validation))
 
-    losses = {share: loss_of(share) for share in BLENDS}
-    loss_of(min(losses, key=lambda share: losses[share]))
+    losses = {each: loss_of(each) for each in ([share] if share else BLENDS)}
+    chosen = min(losses, key=lambda each: losses[each])
+    loss_of(chosen)
+    return chosen
 
 
 def distribution() -> tf.distribute.Strategy:

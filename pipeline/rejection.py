@@ -1,7 +1,7 @@
 """Why a file gives no picture, and how far a file may go before it is refused."""
 
 import errno
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # The medium failed, not the file: a later try may succeed; many in a row mean that disk or server is gone.
 MEDIUM_NAMES = """
@@ -41,3 +41,8 @@ class Limits:
 
 
 LIMITS = Limits()
+
+
+def limits_of(megapixels: float) -> Limits:
+    """Limits for pictures of so many megapixels: as many bytes for a file as an uncompressed one takes, at least."""
+    return replace(LIMITS, megapixels=megapixels, file_bytes=max(LIMITS.file_bytes, int(4e6 * megapixels)))

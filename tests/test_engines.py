@@ -1,4 +1,4 @@
-"""Engines give one picture one answer, wherever it stands; they are chosen by rule and trusted where they agree."""
+"""Engines give one picture one answer, wherever it stands, and are trusted where they agree."""
 
 import sys
 
@@ -8,19 +8,17 @@ import tf_keras
 from tiny_runs import save_tiny_run
 
 from jobs import trust
-from models import ModelError
-from models.agreement import compare
 from models.conversion import ConvertedFolder, convert
 from models.engines import OpenVINOEngine, make_engine
 from models.mixed import with_precision
-from models.precision import Choice, EngineError, Machine, choose, cpu_bfloat16, reopen
+from models.precision import Choice, EngineError, Machine, cpu_bfloat16
 from models.predict import run_batches, run_views
 from models.saved import build_network, load_run
 
 EXACT = Choice("tensorflow", "float32", "")
 OPENVINO = Choice("openvino", "float32", "")
-AMX, PLAIN = Machine("AMX", None, True), Machine("", None, True)
-BOTH = ("openvino", "tensorflow")
+SHORT = Choice("openvino", "bfloat16", "")
+PLAIN = Machine("", None, True)
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +33,10 @@ def images(network):
     return np.random.default_rng(0).uniform(0, 255, (37, 2, side, side, 3)).astype(np.float32)
 
 
-@pytest.mark.parametrize("choice", [EXACT, OPENVINO], ids=lambda choice: choice.engine)
+@pytest.mark.parametrize("choice", [EXACT, OPENVINO, SHORT], ids=lambda choice: f"{choice.engine}-{choice.precision}")
 def test_a_picture_gets_the_same_bytes_in_every_place_of_every_batch(network, images, choice):
+    if choice == SHORT and not cpu_bfloat16():
+        pytest.skip("this CPU has no bfloat16")
     engine = make_engine(network, choice)
     whole = run_views(engine, images)[0]
     alone = np.concatenate([run_views(engine, images[row : row + 1])[0] for row in (0, 5, 36)])
@@ -72,46 +72,6 @@ def test_bfloat16_keeps_weights_outputs_and_head_in_float32(network, images):
     assert 0 < np.abs(exact - rounded).mean() < 0.05
 
 
-def test_the_rule_reads_the_processor_the_column_and_what_is_installed():
-    assert choose("auto", "auto", BOTH, AMX).precision == "bfloat16"
-    assert choose("auto", "auto", BOTH, PLAIN).precision == "float32"
-    assert choose("auto", "auto", ("openvino",), AMX._replace(openvino=False)).precision == "float32"
-    assert choose("auto", "auto", BOTH, PLAIN._replace(gpu=(8, 0))).engine == "tensorflow"
-    assert choose("auto", "auto", BOTH, PLAIN._replace(gpu=(7, 5))).precision == "float16"
-    assert choose("tensorflow", "bfloat16", (), AMX).precision == "bfloat16"
-    refused = choose("auto", "bfloat16", BOTH, PLAIN)
-    assert refused.precision == "float32" and "no bfloat16" in str(refused)
-    with pytest.raises(ModelError, match="not installed"):
-        choose("openvino", "auto", BOTH, PLAIN._replace(openvino=False))
-
-
-def test_a_run_from_another_machine_falls_back_with_a_sentence():
-    assert reopen("openvino", "bfloat16", AMX) == (Choice("openvino", "bfloat16", "as the run was made"), "")
-    choice, why = reopen("openvino", "bfloat16", PLAIN._replace(openvino=False))
-    assert (choice.engine, choice.precision) == ("tensorflow", "float32")
-    assert "OpenVINO is not installed" in why and "no bfloat16" in why
-
-
-def test_the_flags_of_the_processor_are_read_whole_words(tmp_path):
-    file = tmp_path / "cpuinfo"
-    file.write_text("processor : 0\nflags : fpu avx512_bf16x amx_tile\n")
-    assert cpu_bfloat16(file) == ""
-    file.write_text("processor : 0\nflags : fpu avx512_bf16 amx_tile\n")
-    assert cpu_bfloat16(file) == "AVX512-BF16"
-    assert cpu_bfloat16(tmp_path / "none") == ""
-
-
-def test_agreement_forgives_the_undecided_and_never_what_is_no_number():
-    exact = np.array([0.1, 0.9, 0.495, 0.2])
-    assert compare(np.array([0.1, 0.9, 0.505, 0.2]), exact).holds
-    assert compare(np.array([0.1, 0.95, 0.495, 0.2]), exact).holds is False  # the mean
-    assert compare(np.array([0.1, 0.9, 0.495, np.nan]), exact).holds is False
-    many = np.full(1000, 0.4)
-    wrong = many.copy()
-    wrong[0] = 0.6
-    assert compare(wrong, many).mean < 0.005 and not compare(wrong, many).holds
-
-
 def test_an_engine_that_disagrees_is_replaced_by_tensorflow_in_one_line(network, images, capsys, monkeypatch):
     class Wrong(OpenVINOEngine):
         def start(self, images):
@@ -139,7 +99,7 @@ def test_a_short_format_that_disagrees_gives_way_to_float32_of_the_same_engine(n
         return engine
 
     monkeypatch.setattr(trust, "make_engine", make)
-    opened = trust.trust(network, Choice("openvino", "bfloat16", "for a test"), images[:, 0])
+    opened = trust.trust(network, SHORT, images[:, 0])
     assert (opened.choice.engine, opened.choice.precision) == ("openvino", "float32")
     assert opened.record["precision"] == "float32" and opened.record["holds"]
     (line,) = capsys.readouterr().out.splitlines()
@@ -173,6 +133,26 @@ def test_a_run_whose_pictures_are_gone_is_scored_by_tensorflow(tmp_path, capsys)
     assert trust.open_engine(load_run(tmp_path / "run")).choice == Choice(
         "tensorflow", "float32", "there are no held-out pictures to compare openvino on"
     )
+    assert "no held-out pictures" in capsys.readouterr().out
+
+
+def test_a_run_of_bfloat16_is_trusted_in_float32_where_only_that_can_be_had(network, images, tmp_path, monkeypatch):
+    right = make_engine(network, OPENVINO)
+    monkeypatch.setattr(trust, "make_engine", lambda *_: right)
+    record = trust.trust(network, SHORT, images[:, 0]).record
+    assert (record["precision"], record["float32"]["precision"]) == ("bfloat16", "float32")
+    save_tiny_run(tmp_path / "run", engine="openvino", precision="bfloat16", agreement=record)
+    monkeypatch.setattr(trust, "this_machine", lambda: PLAIN)
+    opened = trust.open_engine(load_run(tmp_path / "run"))
+    assert (opened.choice.engine, opened.choice.precision) == ("openvino", "float32")
+
+
+def test_another_version_of_openvino_is_trusted_by_the_golden_pictures_alone(tmp_path, capsys):
+    record = {"engine": "openvino", "precision": "float32", "holds": True, "version": "2020.1"}
+    save_tiny_run(tmp_path / "run", engine="openvino", agreement=record)
+    assert trust.open_engine(load_run(tmp_path / "run")).choice.engine == "openvino"
+    save_tiny_run(tmp_path / "other", engine="openvino", agreement={**record, "arithmetic": "float32, otherwise"})
+    assert trust.open_engine(load_run(tmp_path / "other")).choice.engine == "tensorflow"
     assert "no held-out pictures" in capsys.readouterr().out
 
 

@@ -84,5 +84,7 @@ def test_metrics_tell_the_last_round_and_keep_the_last_success(schedule):
     assert (second["exit_code"], second["files"], second["rejects"]) == (3, 4, 1)
     assert second["last_success_timestamp_seconds"] == first["last_success_timestamp_seconds"]
     assert schedule.round(metrics=path, images="/no/such").code == 2
-    assert metrics(path)["last_success_timestamp_seconds"] == first["last_success_timestamp_seconds"]
+    third = metrics(path)
+    assert third["last_success_timestamp_seconds"] == first["last_success_timestamp_seconds"]
+    assert (third["rows"], third["files"], third["rejects"], third["exit_code"]) == (3, 4, 1, 2)
     assert [file.name for file in path.parent.glob(".*")] == []

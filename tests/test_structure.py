@@ -19,7 +19,7 @@ WITHOUT_TENSORFLOW = (
     "models/recipes.py",
     "models/card.py",
 )
-JOBS = ("data", "train", "evaluate", "submit", "score", "rounds", "describe", "report", "verify")
+JOBS = ("data", "train", "evaluate", "submit", "score", "rounds", "describe", "report", "verify", "bench")
 
 
 def imported(path: Path) -> set[str]:

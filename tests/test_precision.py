@@ -1,0 +1,86 @@
+"""Engine and precision by rule, what replaces them, and when an engine agrees with TensorFlow. No TensorFlow here."""
+
+import numpy as np
+import pytest
+
+from models import ModelError
+from models.agreement import compare
+from models.precision import (
+    Choice,
+    Disagreement,
+    EngineError,
+    Machine,
+    choose,
+    cpu_bfloat16,
+    fall_back,
+    for_features,
+    reopen,
+)
+
+EXACT, OPENVINO = Choice("tensorflow", "float32", ""), Choice("openvino", "float32", "")
+SHORT = Choice("openvino", "bfloat16", "")
+AMX, PLAIN = Machine("AMX", None, True), Machine("", None, True)
+BOTH = ("openvino", "tensorflow")
+
+
+def test_the_rule_reads_the_processor_the_column_and_what_is_installed():
+    assert choose("auto", "auto", BOTH, AMX).precision == "bfloat16"
+    assert choose("auto", "auto", BOTH, PLAIN).precision == "float32"
+    assert choose("auto", "auto", ("openvino",), AMX._replace(openvino=False)).precision == "float32"
+    assert choose("auto", "auto", BOTH, PLAIN._replace(gpu=(8, 0))).engine == "tensorflow"
+    assert choose("auto", "auto", BOTH, PLAIN._replace(gpu=(7, 5))).precision == "float16"
+    assert choose("tensorflow", "bfloat16", (), AMX).precision == "bfloat16"
+    refused = choose("auto", "bfloat16", BOTH, PLAIN)
+    assert refused.precision == "float32" and "no bfloat16" in str(refused)
+    with pytest.raises(ModelError, match="not installed"):
+        choose("openvino", "auto", BOTH, PLAIN._replace(openvino=False))
+
+
+def test_a_run_from_another_machine_falls_back_with_a_sentence():
+    assert reopen("openvino", "bfloat16", AMX) == (Choice("openvino", "bfloat16", "as the run was made"), "")
+    choice, why = reopen("openvino", "bfloat16", PLAIN._replace(openvino=False))
+    assert (choice.engine, choice.precision) == ("tensorflow", "float32")
+    assert "OpenVINO is not installed" in why and "no bfloat16" in why
+
+
+def test_the_flags_of_the_processor_are_read_whole_words(tmp_path):
+    file = tmp_path / "cpuinfo"
+    file.write_text("processor : 0\nflags : fpu avx512_bf16x amx_tile\n")
+    assert cpu_bfloat16(file) == ""
+    file.write_text("processor : 0\nflags : fpu avx512_bf16 amx_tile\n")
+    assert cpu_bfloat16(file) == "AVX512-BF16"
+    assert cpu_bfloat16(tmp_path / "none") == ""
+
+
+def test_agreement_forgives_the_undecided_and_never_what_is_no_number():
+    exact = np.array([0.1, 0.9, 0.495, 0.2])
+    assert compare(np.array([0.1, 0.9, 0.505, 0.2]), exact).holds
+    assert compare(np.array([0.1, 0.95, 0.495, 0.2]), exact).holds is False  # the mean
+    assert compare(np.array([0.1, 0.9, 0.495, np.nan]), exact).holds is False
+    many = np.full(1000, 0.4)
+    wrong = many.copy()
+    wrong[0] = 0.6
+    assert compare(wrong, many).mean < 0.005 and not compare(wrong, many).holds
+
+
+def test_features_are_exact_where_a_backbone_asks_for_it_and_nobody_for_a_precision():
+    assert for_features(SHORT, "auto", True).precision == "float32"
+    assert for_features(SHORT, "bfloat16", True) == for_features(SHORT, "auto", False) == SHORT
+    on_gpu = Choice("tensorflow", "float16", "")
+    assert for_features(on_gpu, "auto", True) == on_gpu
+
+
+def test_what_computes_instead_depends_on_what_was_wrong(capsys):
+    assert fall_back(SHORT, Disagreement("far off", "bfloat16")).engine == "openvino"
+    assert fall_back(SHORT, Disagreement("features far off", "float32")).engine == "tensorflow"
+    assert fall_back(SHORT, EngineError("no such operation")).engine == "tensorflow"
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        "OpenVINO",
+        "TensorFlow",
+        "TensorFlow",
+    ]
+
+
+def test_scores_and_features_of_a_rounding_of_their_own_are_kept_apart():
+    assert OPENVINO.arithmetic == EXACT.arithmetic == "float32"
+    assert SHORT.arithmetic != Choice("tensorflow", "bfloat16", "").arithmetic == "bfloat16"
