@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from jobs.defaults import nearby
 from jobs.scoring import Scorer, load_scorer, score_folder
 from jobs.submission_page import Scored, write_submission_page
 from jobs.summary import show_summary
@@ -108,7 +109,7 @@ def _show(request: Request, scorer: Scorer, outcome: str, new: int, rows: Sequen
     )
     rows_shown = (
         ("output", f"{request.out} ({outcome})"),
-        ("page", str(page_of(request.out))),
+        ("page", str(nearby(page_of(request.out).absolute()))),
         (
             "run",
             f"{request.run.name}: {card['backbone']}, {card['recipe']}, engine {choice.engine} in {choice.precision}",
