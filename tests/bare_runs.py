@@ -41,7 +41,7 @@ def draw(folder: Path, count: int) -> None:
     (folder / "bad.png").write_bytes(b"no picture")
 
 
-def _scorer(run: Path, views: str) -> Scorer:
+def _scorer(run: Path, views: str, _megapixels: float) -> Scorer:
     described = SimpleNamespace(folder=run, card=CARD, calibration=lambda _: Calibration(1.5, 0.001))
     preparation = Preparation(8, lambda images: images)
     return Scorer(described, "a" * 64, None, preparation, views, Choice("none", "float32", ""))  # type: ignore
