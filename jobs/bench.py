@@ -28,8 +28,7 @@ def main(
     names = sorted(os.fsdecode(entry.path) for entry in scan(resolve_folder(photos)))
     if len(names) < pictures:
         raise InputError(f"{photos} has {len(names)} files, {pictures} are wanted; name another with --photos.")
-    if training:
-        choose_photos(photos, names, training)
+    chosen = choose_photos(photos, names, training) if training else {}
     start_tensorflow(verbose)
     from jobs.bench_report import Conditions, write_report
     from jobs.bench_rounds import measure_growth, measure_scoring
@@ -46,7 +45,7 @@ def main(
         growth = measure_growth(Path(place), photos, names, sizes)
         write(results, growth, None)
         if training:
-            write(results, growth, measure_training(Path(place), photos, names, training, rounds))
+            write(results, growth, measure_training(Path(place), photos, chosen, training, rounds))
 
 
 def _sizes(text: str) -> list[int]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from jobs.bench_photos import HELD_OUT
 from jobs.bench_rounds import DECODE, LIMIT, OURS, Grown, Measured
-from jobs.bench_training import EPOCHS, STOCK_STEPS, Stock, Trained, Trainings
+from jobs.bench_training import EPOCHS, STOCK_STEPS, Trained, Trainings
 from jobs.versions import find_versions
 from models.backbones import find_backbone
 from models.precision import cpu_bfloat16
@@ -108,7 +108,7 @@ def _growth(growth: list[Grown]) -> list[str]:
 
 def _trainings(measured: Trainings) -> list[str]:
     head, again, stock = measured.head, measured.again, measured.stock
-    whole, times = EPOCHS * median(stock["head"].epochs), len(stock["head"].epochs)
+    whole, times = EPOCHS * median(stock["head"]), len(stock["head"])
     return [
         f"{measured.pictures:,} photos to train on, {HELD_OUT:,} to validate, no early stopping. Stock Keras is "
         f"measured for {STOCK_STEPS} steps of 50 photos, {times} times, and the medians extrapolated. "
@@ -124,6 +124,6 @@ def _trainings(measured: Trainings) -> list[str]:
     ]
 
 
-def _epoch_line(recipe: str, ours: Trained, stock: Stock) -> str:
-    seconds, theirs = median(ours.epochs[1:] or ours.epochs), median(stock.epochs)
+def _epoch_line(recipe: str, ours: Trained, stock: list[float]) -> str:
+    seconds, theirs = ours.epoch, median(stock)
     return f"| `{recipe}`, an epoch after the first | {seconds:,.1f} s | {theirs:,.0f} s | {theirs / seconds:.1f}x |"

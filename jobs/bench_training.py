@@ -6,12 +6,12 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from jobs.bench_photos import HELD_OUT, choose_photos, link_files
+from jobs.bench_photos import HELD_OUT, link_files
 from jobs.bench_rounds import ROOT, quiet
 from jobs.bench_runs import save_random_base
 
@@ -30,29 +30,30 @@ class Trained(NamedTuple):
     epochs: list[float]
     computed: int
 
-
-class Stock(NamedTuple):
-    """Stock Keras' seconds for an epoch of as many photos, its validation included, extrapolated from some steps: one
-    number for each measurement."""
-
-    epochs: list[float]
+    @property
+    def epoch(self) -> float:
+        """Seconds of an epoch after the first, the median."""
+        return median(self.epochs[1:] or self.epochs)
 
 
 class Trainings(NamedTuple):
-    """What was measured on `pictures` training photos."""
+    """What was measured on `pictures` training photos; of stock Keras, by recipe, the seconds for an epoch of as many,
+    validation included, extrapolated from some steps: one number for each measurement."""
 
     pictures: int
     head: Trained
     again: Trained
     finetune: Trained
-    stock: dict[str, Stock]
+    stock: dict[str, list[float]]
 
 
-def measure_training(place: Path, photos: Path, names: Sequence[str], pictures: int, rounds: int) -> Trainings:
-    """Train both recipes on `pictures` of the photos, which are called cat.N.jpg and dog.N.jpg; stock Keras is measured
-    before, between and after."""
+def measure_training(
+    place: Path, photos: Path, chosen: Mapping[str, Sequence[str]], pictures: int, rounds: int
+) -> Trainings:
+    """Train both recipes on `pictures` of the photos `chosen` of each class; stock Keras is measured before, between
+    and after."""
     folder = place / "labelled"
-    for label, members in choose_photos(photos, names, pictures).items():
+    for label, members in chosen.items():
         link_files(photos, members, folder / "train" / label)
     save_random_base(place / WEIGHTS)
     stock: dict[str, list[float]] = {"head": [], "finetune": []}
@@ -70,7 +71,7 @@ def measure_training(place: Path, photos: Path, names: Sequence[str], pictures: 
     finetune = _train(place, folder, "finetune", pictures, FEW_EPOCHS, seed=0)
     if rounds > 2:
         look_at_stock()
-    return Trainings(pictures, head, again, finetune, {recipe: Stock(epochs) for recipe, epochs in stock.items()})
+    return Trainings(pictures, head, again, finetune, stock)
 
 
 def _stock_epoch(recipe: str, folder: Path, pictures: int) -> float:
@@ -106,7 +107,7 @@ def _train(place: Path, folder: Path, recipe: str, pictures: int, epochs: int, s
     found = COMPUTED.search(done.stdout)
     trained = Trained(seconds, _last_stage(place / "runs" / run), int(found[1].replace(",", "")) if found else 0)
     print(
-        f"Pawscore, {recipe}: {seconds:.0f} s in all, {median(trained.epochs[1:] or trained.epochs):.1f} s an epoch, "
+        f"Pawscore, {recipe}: {seconds:.0f} s in all, {trained.epoch:.1f} s an epoch, "
         f"{trained.computed:,} pictures decoded",
         flush=True,
     )

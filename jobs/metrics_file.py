@@ -40,9 +40,9 @@ def write_metrics(path: Path, request: Request, counts: Counts, code: int) -> No
 
 
 def _before(path: Path) -> dict[str, float]:
-    """The values in the file at `path` that have no label of their own; none where there is no such file."""
+    """The values in the file at `path`, by name; none where there is no such file. Of drift's, that of one measure."""
     try:
-        found = re.findall(r'^(pawscore_\w+)\{run="[^,]*",out="[^,]*"\} (\S+)$', path.read_text(), re.MULTILINE)
+        found = re.findall(r"^(pawscore_\w+)\{.*\} (\S+)$", path.read_text(), re.MULTILINE)
     except (OSError, ValueError):
         return {}
     return {name: float(value) for name, value in found}

@@ -18,12 +18,13 @@ from jobs.training_set import TrainingSet
 from models.backbones import Backbone
 from models.classifier import build_classifier, cut, freeze_below, head_mark, join_outputs, standardise
 from models.engines import this_machine
+from models.history import Ran
 from models.mixed import joined, with_precision
 from models.precision import tail_precision
 from models.recipes import Stage, finetune_stage, finetune_views, fresh_head_stage, head_stage, head_views
 from models.scales import at_sides
 from models.second_order import plain_columns
-from models.training import Ran, run_stage
+from models.training import run_stage
 from pipeline.feeding import ordered_batches, shuffled_batches
 
 BLOCK = 1024  # pictures at once, where all of them are gone through

@@ -165,4 +165,5 @@ def _command(card: dict[str, Any], name: str) -> str:
     options = card.get("options", {})
     words += [f"--split {'/'.join(f'{part:g}' for part in options['split'])}"] if "split" in options else []
     words += [f"--{name} {options[name]}" for name in ("seed", "epochs", "patience") if options.get(name) is not None]
+    words += [f"--{option.replace('_', '-')}" for option in ("fresh_head", "all_data") if options.get(option)]
     return " ".join([*words, f"--run {name}-cleaned", f"--exclude {SUSPECTS}"])

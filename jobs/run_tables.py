@@ -31,7 +31,10 @@ def headline(
         f"for what they are and {wrong:,} for the other ({mistakes})."
     )
     if card.get("options", {}).get("all_data"):
-        lead += " So does the network that chose the epochs; the run's own was then trained on all pictures."
+        lead += (
+            " These are the figures of the network that chose the epochs; "
+            "the run's own was then trained on all pictures, these too."
+        )
     return lead, [
         Figure("Accuracy", f"{100 * metrics.accuracy:.2f} %", f"95 % interval {100 * low:.2f} to {100 * high:.2f} %"),
         Figure("Log loss", f"{metrics.log_loss:.4f}", f"95 % interval {max(0, loss_low):.4f} to {loss_high:.4f}"),

@@ -11,12 +11,13 @@ from jobs.base_outputs import base_outputs
 from jobs.extraction import Picture
 from jobs.stages import EVALUATION_BATCH, Settings, Trained
 from jobs.training_set import TrainingSet
+from models.history import Ran
 from models.precision import Choice
 from models.predict import pictures_per_batch
 from models.recipes import SCRATCH_SIZE, Stage, scratch_stage
 from models.saved import SCRATCH, preprocessing
 from models.scratch import scratch_network
-from models.training import Ran, run_stage
+from models.training import run_stage
 from pipeline.augmentation import shift_and_mirror
 from pipeline.datasets import Preparation, evaluation_dataset, scoring_dataset, training_dataset
 from pipeline.views import VIEWS

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import tf_keras
 
-from models.history import EpochRow
+from models.history import EpochRow, Ran
 from models.recipes import Stage
-from models.training import Ran
 
 EVALUATION_BATCH = 64
 

@@ -41,33 +41,40 @@ def probabilities(engine: Engine, images: np.ndarray) -> np.ndarray:
 def trust(model: tf_keras.Model, choice: Choice, images: np.ndarray | None) -> Opened:
     """The engine of `choice` for a trained float32 `model` where it agrees with TensorFlow in float32 on held-out
     `images` (N, S, S, 3), else the next one that does (models.precision.fall_back), and one line says so."""
-    if choice.is_exact:
-        return Opened(TensorFlowEngine(model, choice.precision), choice, {})
-    try:
-        engine = make_engine(model, choice)
-        record = _agreement(model, engine, choice, images)
-    except EngineError as error:
-        return trust(model, fall_back(choice, error), images)
-    return Opened(engine, choice, record | _agreement_elsewhere(model, choice, images))
+    exact = None if choice.is_exact else _exact(model, images)
+    while not choice.is_exact:
+        try:
+            engine = make_engine(model, choice)
+            record = _agreement(engine, choice, images, exact)
+            return Opened(engine, choice, record | _agreement_elsewhere(model, choice, images, exact))
+        except EngineError as error:
+            choice = fall_back(choice, error)
+    return Opened(TensorFlowEngine(model, choice.precision), choice, {})
 
 
-def _agreement_elsewhere(model: tf_keras.Model, choice: Choice, images: np.ndarray | None) -> dict[str, Any]:
+def _exact(model: tf_keras.Model, images: np.ndarray | None) -> np.ndarray | None:
+    """What TensorFlow gives in float32, (N,)."""
+    return None if images is None else probabilities(TensorFlowEngine(model, "float32"), images)
+
+
+def _agreement_elsewhere(
+    model: tf_keras.Model, choice: Choice, images: np.ndarray | None, exact: np.ndarray | None
+) -> dict[str, Any]:
     """How OpenVINO agrees in float32, for the run's card: on a machine without bfloat16 there may be no pictures."""
     if (choice.engine, choice.precision) != ("openvino", "bfloat16"):
         return {}
-    exact = replace(choice, precision="float32")
+    there = replace(choice, precision="float32")
     try:
-        return {exact.precision: _agreement(model, make_engine(model, exact), exact, images)}
+        return {there.precision: _agreement(make_engine(model, there), there, images, exact)}
     except EngineError:
         return {}
 
 
-def _agreement(model: tf_keras.Model, engine: Engine, choice: Choice, images: np.ndarray | None) -> dict[str, Any]:
+def _agreement(engine: Engine, choice: Choice, images: np.ndarray | None, exact: np.ndarray | None) -> dict[str, Any]:
     """For the run's card. Raises EngineError where `engine` can't be compared, Disagreement where it is wrong."""
-    if images is None:
+    if images is None or exact is None:
         raise EngineError(f"there are no held-out pictures to compare {choice.engine} on")
-    exact = TensorFlowEngine(model, "float32")
-    agreement = compare(probabilities(engine, images), probabilities(exact, images))
+    agreement = compare(probabilities(engine, images), exact)
     if not agreement.holds:
         raise Disagreement(f"{choice.engine} in {choice.precision} does not agree: {agreement}", choice.precision)
     record = {"engine": choice.engine, "precision": choice.precision, **agreement.as_dict()}
@@ -94,8 +101,12 @@ def _open_openvino(run: Run, choice: Choice, kept: ConvertedFolder) -> Opened:
         engine = _open_converted(run, choice, kept)
         trained = run.card.get("agreement") or {}
         known = [trained, trained.get(choice.precision, {}), kept.agreement(choice.precision) or {}]
-        if not _is_known(run, engine, choice, known):
-            kept.record(choice.precision, _agreement(run.model, engine, choice, held_out_pictures(run)))
+        versions = _agreed_versions(known, choice)
+        if _version(choice.engine) not in versions:
+            images = held_out_pictures(run)
+            # A run that has come without its pictures: another version's agreement counts with the golden scores.
+            if images is not None or not (versions and _is_golden(run, engine, choice)):
+                kept.record(choice.precision, _agreement(engine, choice, images, _exact(run.model, images)))
         return Opened(engine, choice, {})
     except EngineError as error:
         instead = fall_back(choice, error)
@@ -122,16 +133,12 @@ def _is_golden(run: Run, engine: Engine, choice: Choice) -> bool:
     return bool(difference <= GOLDEN_TOLERANCE[choice.precision])
 
 
-def _is_known(run: Run, engine: Engine, choice: Choice, records: list[dict[str, Any]]) -> bool:
-    """Whether one of `records` says that the engine agrees. One of another version of OpenVINO counts with the golden
-    scores, where the run has come without its held-out pictures."""
+def _agreed_versions(records: list[dict[str, Any]], choice: Choice) -> set[str]:
+    """The versions of the engine that agreed, by `records`."""
     wanted = {"engine": choice.engine, "arithmetic": choice.arithmetic, "holds": True}
     # Cards of before name the precision only.
     named = [{"arithmetic": record.get("precision"), **record} for record in records]
-    agreed = [record for record in named if wanted.items() <= record.items()]
-    if any(record["version"] == _version(choice.engine) for record in agreed):
-        return True
-    return bool(agreed) and held_out_pictures(run) is None and _is_golden(run, engine, choice)
+    return {record["version"] for record in named if wanted.items() <= record.items()}
 
 
 def held_out_pictures(run: Run) -> np.ndarray | None:

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,15 @@ class EpochRow:
     val_calibrated: float
     rate: float
     seconds: float
+
+
+class Ran(NamedTuple):
+    """What a stage did: a row for every epoch, the number of the kept one from 1, and the share of the trained weights
+    in the blend (1 without one)."""
+
+    history: list[EpochRow]
+    kept: int
+    share: float
 
 
 def epochs_since_best(history: Sequence[EpochRow]) -> int:

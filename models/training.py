@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -13,21 +12,10 @@ from tqdm import tqdm
 
 from models.averaging import WeightAverage
 from models.calibration import calibrated_loss, log_loss
-from models.history import EpochRow, epochs_since_best, read_history, write_history
+from models.history import EpochRow, Ran, epochs_since_best, read_history, write_history
 from models.recipes import Stage
 
 BLENDS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-
-
-class Ran(NamedTuple):
-    """What a stage did: a row for every epoch, the number of the kept one from 1, and the share of the trained weights
-    in the blend (1 without one)."""
-
-    history: list[EpochRow]
-    kept: int
-    share: float
-
-
 Batches = Callable[[int], tf.data.Dataset]  # the epoch's number, from 0 -> its batches of (inputs, labels)
 
 

@@ -87,4 +87,8 @@ def test_metrics_tell_the_last_round_and_keep_the_last_success(schedule):
     third = metrics(path)
     assert third["last_success_timestamp_seconds"] == first["last_success_timestamp_seconds"]
     assert (third["rows"], third["files"], third["rejects"], third["exit_code"]) == (3, 4, 1, 2)
+    odd = {"metrics": path, "out": str(schedule.out.with_name('with, a "comma".csv'))}
+    assert schedule.round(**odd, max_reject_share=0.5).code == 0
+    assert schedule.round(**odd, images="/no/such").code == 2
+    assert (metrics(path)["rows"], metrics(path)["exit_code"]) == (3, 2)
     assert [file.name for file in path.parent.glob(".*")] == []
