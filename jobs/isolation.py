@@ -80,9 +80,9 @@ def _child(root: bytes, limits: Limits) -> Iterator[Child]:
         text=True,
         start_new_session=True,
     ) as child:
-        if _ask(child, settings) != READY:
-            raise RuntimeError(f"the process that looks at suspect files did not start (exit code {child.wait()})")
         try:
+            if _ask(child, settings) != READY:
+                raise RuntimeError(f"the process that looks at suspect files did not start (exit code {child.wait()})")
             yield child
         finally:
             with suppress(BrokenPipeError):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tiny_runs import HOUSE, draw_pictures, save_tiny_run, submit, submit_here
 
+from jobs import isolation
 from jobs.isolation import find_culprits
 from pipeline.rejection import LIMITS
 
@@ -88,4 +89,8 @@ def test_a_child_that_cannot_start_is_a_fault_of_ours(folder, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "")
     monkeypatch.setattr("sys.executable", "/bin/false")
     with pytest.raises(RuntimeError, match="did not start"):
+        culprits(folder, b"1.jpg")
+    ask = isolation._ask
+    monkeypatch.setattr(isolation, "_ask", lambda child, question: (child.wait(), ask(child, question))[1])
+    with pytest.raises(RuntimeError, match="did not start"):  # dead before it was asked
         culprits(folder, b"1.jpg")
