@@ -138,7 +138,8 @@ def _train_stage(
         settings.on_epoch,
         settings.callbacks,
     )
-    return ran, {**asdict(stage), "views": list(views)}
+    blended = ran.blend._asdict() if stage.blend else None
+    return ran, {**asdict(stage), "views": list(views), "kept": ran.kept, "blended": blended}
 
 
 def _score(material: Material, at: str, views: Sequence[str], top: tf_keras.Model) -> dict[str, np.ndarray]:

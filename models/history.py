@@ -6,13 +6,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from models.recipes import Blend
+
 
 @dataclass(frozen=True)
 class EpochRow:
     """A line of history.csv. Losses are log losses without smoothing; the training ones with dropout on.
 
-    `val_calibrated` is the validation loss after the temperature that suits the epoch best. It chooses the epoch:
-    scores are calibrated before they are used, and smoothed labels and weight decay make raw ones look too timid.
+    `val_calibrated` is the validation loss after the temperature that suits the epoch best, and in a stage that ends
+    with a blend the offset too. It chooses the epoch: scores are calibrated before they are used, and smoothed labels
+    and weight decay make raw ones look too timid.
     """
 
     stage: str
@@ -27,12 +30,11 @@ class EpochRow:
 
 
 class Ran(NamedTuple):
-    """What a stage did: a row for every epoch, the number of the kept one from 1, and the share of the trained weights
-    in the blend (1 without one)."""
+    """What a stage did: a row for every epoch, the number of the kept one from 1, and the blend."""
 
     history: list[EpochRow]
     kept: int
-    share: float
+    blend: Blend
 
 
 def epochs_since_best(history: Sequence[EpochRow]) -> int:

@@ -1,6 +1,7 @@
 """The recipes as tables: which stages, with which settings, on which stored views."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from models import ModelError
 from models.backbones import Backbone
@@ -15,6 +16,17 @@ MIRROR_VIEWS = ("identity", "mirrored")
 AUGMENTED_VIEWS = (*MIRROR_VIEWS, "augmented-1", "augmented-2")
 
 
+class Blend(NamedTuple):
+    """What becomes of a stage's weights at its end: their share in the mean with those of its start, and what is added
+    to the logit of the output, since training on augmented views leaves it too high or too low on plain ones."""
+
+    share: float
+    offset: float
+
+
+PLAIN = Blend(1.0, 0.0)
+
+
 @dataclass(frozen=True)
 class Stage:
     """How a stage trains.
@@ -25,9 +37,9 @@ class Stage:
     "mixup", 2018; V. Verma et al., "Manifold Mixup", 2019). `averaging` is the decay per step of a running mean of
     the weights, which is what is validated and kept (B. Polyak, A. Juditsky, 1992). `blend` asks for the mean of
     the weights before and after the stage, weighed by validation loss (M. Wortsman et al., "Robust fine-tuning of
-    zero-shot models", 2022). 0 or False turns each of them off. `patience` epochs without a lower validation loss
-    end the stage. `until` and `share` repeat what an earlier training chose by validation loss: the epoch that is kept,
-    which is then the last, and the share of the trained weights in the blend.
+    zero-shot models", 2022), and for an offset of the output. 0 or False turns each of them off. `patience` epochs
+    without a lower validation loss end the stage. `until` and `blended` repeat what an earlier training chose by
+    validation loss: the epoch that is kept, which is then the last, and the blend.
     """
 
     name: str
@@ -43,7 +55,7 @@ class Stage:
     averaging: float = 0.0
     blend: bool = False
     until: int = 0
-    share: float = 0.0
+    blended: Blend | None = None
 
     @property
     def last(self) -> int:

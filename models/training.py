@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,11 @@ import tf_keras
 from tqdm import tqdm
 
 from models.averaging import WeightAverage
-from models.calibration import calibrated_loss, log_loss
+from models.blending import blend, keep, restore
+from models.calibration import calibrated_loss, fit_offset, log_loss
 from models.history import EpochRow, Ran, epochs_since_best, read_history, write_history
-from models.recipes import Stage
+from models.recipes import PLAIN, Stage
 
-BLENDS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 Batches = Callable[[int], tf.data.Dataset]  # the epoch's number, from 0 -> its batches of (inputs, labels)
 
 
@@ -45,7 +46,7 @@ def run_stage(
     state.restore(manager.latest_checkpoint)
     history = read_history(folder / "history.csv")[: int(epoch)]
     if not history:
-        _keep(network, folder / "start.npz")
+        keep(network, folder / "start.npz")
     with plain_batch_norm(network):
         while int(epoch) < stage.last and (stage.until or epochs_since_best(history) < stage.patience):
             row = _run_epoch(
@@ -56,10 +57,12 @@ def run_stage(
             epoch.assign_add(1)
             manager.save()
             on_epoch(row)
-    _restore(network, folder / "best.npz")
+    restore(network, folder / "best.npz")
     kept = stage.until or len(history) - epochs_since_best(history)
-    share = _blend(network, folder / "start.npz", validation, stage.share) if stage.blend else 1.0
-    return Ran(history, kept, share)
+    if not stage.blend:
+        return Ran(history, kept, PLAIN)
+    blended = blend(network, folder / "start.npz", partial(_predict, network, validation), stage.blended)
+    return Ran(history, kept, blended)
 
 
 @contextmanager
@@ -125,10 +128,10 @@ def _run_epoch(network, stage, epoch, batches, steps, validation, averages, call
     ).history
     averages.swap()
     labels, probabilities = _predict(network, validation)
-    calibrated = calibrated_loss(labels, probabilities)
+    calibrated = fit_offset(labels, probabilities)[1] if stage.blend else calibrated_loss(labels, probabilities)
     is_kept = epoch + 1 == stage.until if stage.until else all(calibrated < row.val_calibrated for row in history)
     if is_kept:
-        _keep(network, folder / "best.npz")
+        keep(network, folder / "best.npz")
     averages.swap()
     return EpochRow(
         stage=stage.name,
@@ -148,39 +151,6 @@ def _predict(network: tf_keras.Model, dataset: tf.data.Dataset) -> tuple[np.ndar
     pairs = [(labels.numpy(), network.predict_on_batch(inputs)) for inputs, labels in dataset]
     labels, probabilities = (np.concatenate(column)[:, 0].astype(np.float64) for column in zip(*pairs, strict=True))
     return labels, probabilities
-
-
-def _keep(network: tf_keras.Model, path: Path) -> None:
-    aside = path.with_name(f".{path.name}")
-    np.savez(aside, *[weight.numpy() for weight in network.trainable_variables])
-    aside.replace(path)
-
-
-def _arrays(path: Path) -> list[np.ndarray]:
-    with np.load(path, allow_pickle=False) as arrays:
-        return [arrays[f"arr_{index}"] for index in range(len(arrays.files))]
-
-
-def _restore(network: tf_keras.Model, path: Path) -> None:
-    for weight, values in zip(network.trainable_variables, _arrays(path), strict=True):
-        weight.assign(values)
-
-
-def _blend(network: tf_keras.Model, start: Path, validation: tf.data.Dataset, share: float) -> float:
-    """Set the weights to the mean of those of the stage's start and its best, with that share of these, or with the one
-    of the least validation loss for 0. Returns it."""
-    before = _arrays(start)
-    after = [weight.numpy() for weight in network.trainable_variables]
-
-    def loss_of(share: float) -> float:
-        for weight, old, new in zip(network.trainable_variables, before, after, strict=True):
-            weight.assign((1 - share) * old + share * new)
-        return calibrated_loss(*_predict(network, validation))
-
-    losses = {each: loss_of(each) for each in ([share] if share else BLENDS)}
-    chosen = min(losses, key=lambda each: losses[each])
-    loss_of(chosen)
-    return chosen
 
 
 def distribution() -> tf.distribute.Strategy:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from models.calibration import Calibration, fit_calibration, log_loss
+from models.calibration import Calibration, fit_calibration, fit_offset, log_loss
 from models.metrics import measure, roc_auc, wilson_interval
 
 
@@ -62,3 +62,21 @@ def test_calibration_keeps_order_labels_and_the_clip():
         assert calibrated.min() == pytest.approx(0.01)
         assert calibrated.max() == pytest.approx(0.99)
         assert np.array_equal(calibrated >= 0.5, probabilities >= 0.5)
+
+
+def test_fitting_finds_the_offset_that_was_taken_from_the_logits():
+    rng = np.random.default_rng(1)
+    logits = rng.normal(0, 3, 20_000)
+    labels = (rng.random(20_000) < 1 / (1 + np.exp(-logits))).astype(int)
+    aslant = 1 / (1 + np.exp(-(logits * 2 - 1.5)))
+    offset, loss = fit_offset(labels, aslant)
+    assert offset == pytest.approx(1.5, abs=0.15)
+    assert loss < log_loss(labels, fit_calibration(labels, aslant).apply(aslant))
+
+
+def test_a_few_pictures_or_one_class_move_the_output_little():
+    certain = np.array([0.001, 0.01, 0.02, 0.99])
+    assert abs(fit_offset(np.array([0, 0, 0, 1]), certain)[0]) < 1
+    offset, loss = fit_offset(np.ones(4), certain)
+    assert np.isfinite([offset, loss]).all()
+    assert offset > 0
