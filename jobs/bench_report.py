@@ -71,7 +71,7 @@ def _machine(pictures: int, rounds: int) -> list[str]:
         f"{datetime.now(UTC):%Y-%m-%d}; {cores} cores, {platform.machine()}, "
         f"{cpu_bfloat16() or 'no'} bfloat16 instructions; {platform.system()}",
         f"TensorFlow {versions['tensorflow']}, tf-keras {versions['tf-keras']}, OpenVINO {versions['openvino']}",
-        f"{pictures:,} photos (VGG16: half), random weights; {rounds} alternating rounds; in brackets the extremes",
+        f"{pictures:,} photos, random weights; {rounds} alternating rounds; in brackets the extremes",
     ]
 
 

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from jobs.bench_photos import link
 from jobs.bench_runs import make_random_run
-from models.backbones import find_backbone
 
 ROOT = Path(__file__).parent.parent
 OURS, LIMIT, DECODE = "pawscore", "engine", "decode"
@@ -43,10 +42,8 @@ def measure_scoring(place: Path, photos: Path, names: list[str], backbones: list
     """Photos per second of everyone, by backbone and views."""
     results = []
     for backbone in backbones:
-        # Convolution-heavy networks are ten times slower: half of the photos are long enough.
-        count = len(names) // 2 if "tensorflow" in find_backbone(backbone).bfloat16 else len(names)
         folder = place / f"photos-{backbone}" / "all"
-        link(photos, names, folder, count)
+        link(photos, names, folder, len(names))
         run = place / backbone
         make_random_run(run, backbone, photos, names)
         for views in ("none", "flip"):

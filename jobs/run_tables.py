@@ -72,7 +72,19 @@ def stage_table(card: dict[str, Any], history: Sequence[EpochRow]) -> Table:
             (stage["name"], rate, str(stage["batch"]), kept, loss, f"{sum(row.seconds for row in epochs):,.0f} s")
         )
     columns = ("stage", "learning rate", "batch", "epoch kept", "its loss", "time")
-    return Table("Stages", columns, rows, numbers=2, note="The validation loss after calibration chooses the epoch.")
+    note = "The validation loss after calibration chooses the epoch." + "".join(map(_blended, card["stages"]))
+    return Table("Stages", columns, rows, numbers=2, note=note)
+
+
+def _blended(stage: dict[str, Any]) -> str:
+    """A sentence on what the stage's weights were mixed to; '' where they were left, or the run is of before."""
+    blended = stage.get("blended")
+    if not blended:
+        return ""
+    return (
+        f" At the end of {stage['name']} its weights had {100 * blended['share']:.0f} % in the mean with those before, "
+        f"and {blended['offset']:+.2f} was added to the logit."
+    )
 
 
 def _features(card: dict[str, Any]) -> list[tuple[str, str]]:
