@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.datasets import Preparation, evaluation_dataset, prepare, scoring_dataset, training_dataset
+from pipeline.datasets import (
+    Preparation,
+    evaluation_dataset,
+    measured_dataset,
+    prepare,
+    scoring_dataset,
+    training_dataset,
+)
+from pipeline.feeding import Stored, ordered_batches, shuffled_batches
 from pipeline.views import VIEWS
 
 COUNT = 23
@@ -69,3 +77,18 @@ def test_training_shuffles_by_seed_and_drops_nothing_at_the_tail(folder):
     assert sorted(order(1)) == labels
     assert order(1) == order(1)
     assert order(1) != order(2) != labels
+
+
+def test_no_pipeline_is_tuned_while_it_runs(folder):
+    # The tuner makes some of them wait before their last batch, up to a minute (docs/design.md).
+    root, names = bytes(folder), paths(1, 2)
+    stored = Stored([np.zeros((2, 3), np.float16)], [np.arange(2)], np.array([0, 1]))
+    datasets = [
+        scoring_dataset(root, names, preparation(), 2),
+        measured_dataset(root, names, preparation(), 2),
+        evaluation_dataset(root, names, [0, 1], preparation(), 2),
+        training_dataset(root, names, [0, 1], preparation(), 2, seed=0),
+        ordered_batches(stored, 2),
+        shuffled_batches(stored, 2, seed=0, epoch=0, mixup=0.2),
+    ]
+    assert [dataset.options().autotune.enabled for dataset in datasets] == [False] * 6
