@@ -127,6 +127,7 @@ def _train_stage(
 ) -> StageRun:
     stage = settings.adjust(stage)
     train = material.stored(at, views, material.training_set.parts["train"])
+    # At the largest side: the smaller ones lean the same way, as much as each other (docs/design.md).
     validation = material.stored(at, ("identity",), material.training_set.parts["validation"])
     ran = run_stage(
         network,
@@ -139,7 +140,7 @@ def _train_stage(
         settings.callbacks,
     )
     blended = ran.blend._asdict() if stage.blend else None
-    return ran, {**asdict(stage), "views": list(views), "kept": ran.kept, "blended": blended}
+    return ran, {**asdict(stage), "views": list(views), "blended": blended}
 
 
 def _score(material: Material, at: str, views: Sequence[str], top: tf_keras.Model) -> dict[str, np.ndarray]:

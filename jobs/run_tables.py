@@ -77,13 +77,13 @@ def stage_table(card: dict[str, Any], history: Sequence[EpochRow]) -> Table:
 
 
 def _blended(stage: dict[str, Any]) -> str:
-    """A sentence on what the stage's weights were mixed to; '' where they were left, or the run is of before."""
+    """A sentence on what the stage's weights were mixed to; '' where they stayed, or the run predates this."""
     blended = stage.get("blended")
     if not blended:
         return ""
     return (
-        f" At the end of {stage['name']} its weights had {100 * blended['share']:.0f} % in the mean with those before, "
-        f"and {blended['offset']:+.2f} was added to the logit."
+        f" At the end of {stage['name']} the weights became {100 * blended['share']:.0f} % of the new and "
+        f"{100 - 100 * blended['share']:.0f} % of those before, and {blended['offset']:+.2f} was added to the logit."
     )
 
 

@@ -35,7 +35,7 @@ class Settings:
         if stage.name not in self.chosen:
             return stage
         before = self.chosen[stage.name]
-        return replace(stage, name=f"{stage.name} on all", until=before.kept, blended=before.blend)
+        return replace(stage, name=f"{stage.name} on all", until=before.kept, repeated=before.blend)
 
 
 @dataclass(frozen=True)

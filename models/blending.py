@@ -32,7 +32,7 @@ def blend(
     repeated: Blend | None = None,
 ) -> Blend:
     """Mix the trainable weights with those kept at `start` and shift the output's logit: by the blend that is
-    `repeated`, or by the one with the least calibrated loss. Returns it.
+    `repeated`, or by the one with the least loss after its best temperature. Returns it.
 
     `predict` gives the labels and probabilities of the validation pictures, (N,) each.
     """

@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: a temperature and a clip, fitted on the validation part.
+"""Probabilities that mean what they say: a temperature, a clip and an offset, fitted on the validation part.
 
 Temperature scaling: C. Guo, G. Pleiss, Y. Sun, K. Weinberger, "On Calibration of Modern Neural Networks"
 (2017). The clip bounds what one confident miss costs in log loss.
@@ -11,7 +11,7 @@ import numpy as np
 # Stored probabilities have 7 digits; beyond this the logit would be infinite.
 EDGE = 1e-7
 TEMPERATURES = np.geomspace(0.1, 10, 401)
-OFFSET_STEP, ADDEND_STEPS = 4, 12  # every fourth temperature is near enough for an addend
+TEMPERATURE_STRIDE, ADDEND_STEPS = 4, 12  # every fourth temperature is near enough for an offset
 
 
 @dataclass(frozen=True)
@@ -51,27 +51,28 @@ def fit_calibration(labels: np.ndarray, probabilities: np.ndarray) -> Calibratio
 
 
 def fit_offset(labels: np.ndarray, probabilities: np.ndarray) -> tuple[float, float]:
-    """The addend to the logits that suits held-out pictures best together with a temperature, and their log loss then.
+    """The offset of the logits that suits held-out pictures best together with a temperature, and their log loss then.
 
     Both together are Platt scaling (J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999). A normal
-    prior of deviation 1 on the scaled addend keeps it small where there are few pictures.
+    prior of deviation 1 keeps the offset small where there are few pictures, before and after the temperature.
     """
     labels, logits = np.asarray(labels, dtype=np.float64), logit(probabilities)
     fits = []
-    for temperature in TEMPERATURES[::OFFSET_STEP]:
-        addend = _best_addend(labels, logits / temperature)
+    for temperature in TEMPERATURES[::TEMPERATURE_STRIDE]:
+        precision = max(1.0, float(temperature) ** 2)
+        addend = _best_addend(labels, logits / temperature, precision)
         loss = log_loss(labels, 1 / (1 + np.exp(-(logits / temperature + addend))))
-        fits.append((loss + addend**2 / (2 * len(labels)), float(addend * temperature), loss))
+        fits.append((loss + precision * addend**2 / (2 * len(labels)), float(addend * temperature), loss))
     return min(fits)[1:]
 
 
-def _best_addend(labels: np.ndarray, logits: np.ndarray) -> float:
-    """The most probable addend under the prior: Newton's method, whose steps are kept short."""
+def _best_addend(labels: np.ndarray, logits: np.ndarray, precision: float) -> float:
+    """The most probable addend under a normal prior of that precision: Newton's method, whose steps are kept short."""
     addend = 0.0
     for _ in range(ADDEND_STEPS):
         inside = 1 / (1 + np.exp(-(logits + addend)))
-        slope, curvature = np.sum(inside - labels) + addend, np.sum(inside * (1 - inside)) + 1
-        addend -= float(np.clip(slope / curvature, -1, 1))
+        slope = np.sum(inside - labels) + precision * addend
+        addend -= float(np.clip(slope / (np.sum(inside * (1 - inside)) + precision), -1, 1))
     return addend
 
 

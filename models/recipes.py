@@ -24,7 +24,7 @@ class Blend(NamedTuple):
     offset: float
 
 
-PLAIN = Blend(1.0, 0.0)
+UNBLENDED = Blend(1.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Stage:
     the weights, which is what is validated and kept (B. Polyak, A. Juditsky, 1992). `blend` asks for the mean of
     the weights before and after the stage, weighed by validation loss (M. Wortsman et al., "Robust fine-tuning of
     zero-shot models", 2022), and for an offset of the output. 0 or False turns each of them off. `patience` epochs
-    without a lower validation loss end the stage. `until` and `blended` repeat what an earlier training chose by
+    without a lower validation loss end the stage. `until` and `repeated` repeat what an earlier training chose by
     validation loss: the epoch that is kept, which is then the last, and the blend.
     """
 
@@ -55,7 +55,7 @@ class Stage:
     averaging: float = 0.0
     blend: bool = False
     until: int = 0
-    blended: Blend | None = None
+    repeated: Blend | None = None
 
     @property
     def last(self) -> int:

@@ -15,7 +15,7 @@ from models.averaging import WeightAverage
 from models.blending import blend, keep, restore
 from models.calibration import calibrated_loss, fit_offset, log_loss
 from models.history import EpochRow, Ran, epochs_since_best, read_history, write_history
-from models.recipes import PLAIN, Stage
+from models.recipes import UNBLENDED, Stage
 
 Batches = Callable[[int], tf.data.Dataset]  # the epoch's number, from 0 -> its batches of (inputs, labels)
 
@@ -60,8 +60,8 @@ def run_stage(
     restore(network, folder / "best.npz")
     kept = stage.until or len(history) - epochs_since_best(history)
     if not stage.blend:
-        return Ran(history, kept, PLAIN)
-    blended = blend(network, folder / "start.npz", partial(_predict, network, validation), stage.blended)
+        return Ran(history, kept, UNBLENDED)
+    blended = blend(network, folder / "start.npz", partial(_predict, network, validation), stage.repeated)
     return Ran(history, kept, blended)
 
 

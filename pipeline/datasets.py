@@ -146,10 +146,10 @@ def to_device(dataset: tf.data.Dataset) -> tf.data.Dataset:
     # A pool of its own, and no operation spread over threads: the network's threads are left alone.
     options.threading.private_threadpool_size = decoders() + 1
     options.threading.max_intra_op_parallelism = 1
-    # Nothing is left to tune here, and TensorFlow's tuner makes every fourth dataset wait before its last batch for the
+    # All numbers are fixed, and TensorFlow's tuner makes every fourth dataset wait before its last batch for the
     # tuner's next round, which comes 2.6, 5, 10, 20, 41 ... seconds after the start (docs/design.md).
     options.autotune.enabled = False
     dataset = dataset.with_options(options)
     if len(tf.config.list_logical_devices("GPU")) == 1:
-        return dataset.apply(tf.data.experimental.prefetch_to_device("/GPU:0"))
+        return dataset.apply(tf.data.experimental.prefetch_to_device("/GPU:0", WAITING))
     return dataset.prefetch(WAITING)

@@ -57,6 +57,8 @@ def test_all_data_goes_through_the_stages_of_finetune(data, tmp_path, backbone):
     done = job("train", *options, "--run", tmp_path / "final", "--all-data")
     assert done.code == 0, done.errors
     assert "head on all" in done.output and "finetune on all" in done.output
+    blended = [stage["blended"] for stage in card_of(tmp_path / "final")["stages"]]
+    assert blended[0] is None and (blended[1] is not None) == (backbone == "mobilenetv2")
     same_figures_other_network(tmp_path / "chosen", tmp_path / "final")
 
 

@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 import tf_keras
 
+from jobs.run_tables import stage_table
+from jobs.stages import Settings
+from models.backbones import find_backbone
 from models.blending import SHARES, blend, keep
 from models.calibration import calibrated_loss
-from models.recipes import Blend
+from models.history import EpochRow, Ran
+from models.recipes import Blend, finetune_stage
 
 RANDOM = np.random.default_rng(5)
 FEATURES = RANDOM.normal(size=(4000, 2)).astype(np.float32)
@@ -55,3 +59,21 @@ def test_a_repeated_blend_asks_no_validation_part(tmp_path):
     kernel, bias = model.get_weights()
     assert kernel[:, 0] == pytest.approx([3.0, 0.5])
     assert bias[0] == pytest.approx(0.6 - 0.4)
+
+
+def test_a_training_on_all_pictures_is_asked_for_the_epoch_and_the_blend_of_the_first(tmp_path):
+    chosen = {"finetune": Ran([], 3, Blend(0.6, -0.5))}
+    settings = Settings(tmp_path, 0, None, None, print, chosen=chosen)
+    stage = settings.adjust(finetune_stage(find_backbone("mobilenetv2")))
+    assert (stage.last, stage.repeated) == (3, Blend(0.6, -0.5))
+
+
+def test_the_page_of_a_run_tells_the_blend_and_runs_that_know_of_none_have_a_page_too():
+    rows = [EpochRow("finetune", 1, 0.2, 0.96, 0.05, 0.99, 0.02, 1e-4, 40.0)]
+    stage = {"name": "finetune", "optimizer": "adamw", "rate": 2e-4, "cosine": True, "batch": 64}
+    plain = stage_table({"stages": [stage]}, rows).note
+    told = stage_table({"stages": [{**stage, "blended": {"share": 0.6, "offset": -0.528}}]}, rows).note
+    assert told.removeprefix(plain) == (
+        " At the end of finetune the weights became 60 % of the new and 40 % of those before, and -0.53 was added to "
+        "the logit."
+    )

@@ -78,5 +78,6 @@ def test_a_few_pictures_or_one_class_move_the_output_little():
     certain = np.array([0.001, 0.01, 0.02, 0.99])
     assert abs(fit_offset(np.array([0, 0, 0, 1]), certain)[0]) < 1
     offset, loss = fit_offset(np.ones(4), certain)
-    assert np.isfinite([offset, loss]).all()
-    assert offset > 0
+    assert 0 < offset < 3 and np.isfinite(loss)
+    says_nothing = np.array([0.4, 0.6] * 6)
+    assert 0 < fit_offset(np.array([1, 1] * 4 + [0, 0] * 2), says_nothing)[0] < 2
