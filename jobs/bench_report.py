@@ -8,7 +8,7 @@ from statistics import median
 from typing import NamedTuple
 
 from jobs.bench_photos import HELD_OUT
-from jobs.bench_rounds import DECODE, LIMIT, OURS, Grown, Measured
+from jobs.bench_rounds import DECODE, LIGHT_TIMES, LIMIT, OURS, Grown, Measured
 from jobs.bench_training import EPOCHS, STOCK_STEPS, Trained, Trainings
 from jobs.versions import find_versions
 from models.backbones import find_backbone
@@ -71,7 +71,8 @@ def _machine(pictures: int, rounds: int) -> list[str]:
         f"{datetime.now(UTC):%Y-%m-%d}; {cores} cores, {platform.machine()}, "
         f"{cpu_bfloat16() or 'no'} bfloat16 instructions; {platform.system()}",
         f"TensorFlow {versions['tensorflow']}, tf-keras {versions['tf-keras']}, OpenVINO {versions['openvino']}",
-        f"{pictures:,} photos, random weights; {rounds} alternating rounds; in brackets the extremes",
+        f"{pictures:,} photos (MobileNetV2: {LIGHT_TIMES * pictures:,}), random weights; {rounds} alternating rounds; "
+        "in brackets the extremes",
     ]
 
 
