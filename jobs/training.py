@@ -146,11 +146,16 @@ def _print_epoch(row: EpochRow) -> None:
 
 
 def _check_same(path: Path, folder: Path, options: dict[str, Any]) -> None:
+    """Keep the options of a training at `path`. Raises ModelError when its stages were begun with others."""
     if not path.exists():
         write_json(path, options)
         return
     begun = read_json(path)
     changed = [f"{name} {begun.get(name)}, now {value}" for name, value in options.items() if begun.get(name) != value]
+    # Before its first stage a training has left nothing that depends on them: it failed for its weights, say.
+    if changed and not any(entry.is_dir() for entry in path.parent.iterdir()):
+        write_json(path, options)
+        return
     if changed:
         raise ModelError(
             f"run {folder} was begun with other options ({'; '.join(changed)}); repeat those, choose another "
