@@ -23,14 +23,18 @@ class Calibration:
 
     def apply(self, probabilities: np.ndarray) -> np.ndarray:
         """Calibrated probabilities, float64 (N,), of raw ones in 0..1 (N,)."""
-        scaled = 1 / (1 + np.exp(-logit(probabilities) / self.temperature))
-        return np.clip(scaled, self.clip, 1 - self.clip)
+        return np.clip(sigmoid(logit(probabilities) / self.temperature), self.clip, 1 - self.clip)
 
 
 def logit(probabilities: np.ndarray) -> np.ndarray:
     """log(p / (1 - p)), float64, with p kept away from 0 and 1 by EDGE."""
     inside = np.clip(np.asarray(probabilities, dtype=np.float64), EDGE, 1 - EDGE)
     return np.log(inside) - np.log1p(-inside)
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-x)) of each, in the floating point format that they have."""
+    return 1 / (1 + np.exp(-logits))
 
 
 def log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
@@ -61,7 +65,7 @@ def fit_offset(labels: np.ndarray, probabilities: np.ndarray) -> tuple[float, fl
     for temperature in TEMPERATURES[::TEMPERATURE_STRIDE]:
         precision = max(1.0, float(temperature) ** 2)
         addend = _best_addend(labels, logits / temperature, precision)
-        loss = log_loss(labels, 1 / (1 + np.exp(-(logits / temperature + addend))))
+        loss = log_loss(labels, sigmoid(logits / temperature + addend))
         fits.append((loss + precision * addend**2 / (2 * len(labels)), float(addend * temperature), loss))
     return min(fits)[1:]
 
@@ -70,7 +74,7 @@ def _best_addend(labels: np.ndarray, logits: np.ndarray, precision: float) -> fl
     """The most probable addend under a normal prior of that precision: Newton's method, whose steps are kept short."""
     addend = 0.0
     for _ in range(ADDEND_STEPS):
-        inside = 1 / (1 + np.exp(-(logits + addend)))
+        inside = sigmoid(logits + addend)
         slope = np.sum(inside - labels) + precision * addend
         addend -= float(np.clip(slope / (np.sum(inside * (1 - inside)) + precision), -1, 1))
     return addend

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from models.calibration import fit_calibration
+from models.calibration import fit_calibration, sigmoid
 
 FOLDS = 5
 # The pooled head's own penalty (models/classifier.py), on features that are standardised as there.
@@ -39,7 +39,7 @@ def fold_probabilities(
     logits = np.empty(len(labels), dtype=np.float64)
     for part, block in blocks:
         logits[part] = (block @ weights + biases)[np.arange(len(block)), folds[part]]
-    raw = 1 / (1 + np.exp(-logits))
+    raw = sigmoid(logits)
     return fit_calibration(labels, raw).apply(raw)
 
 
@@ -116,7 +116,7 @@ def _gradient(
     share = seen / np.maximum(seen.sum(axis=0), 1)
     slopes, bias_slopes = 2 * L2 * weights, np.zeros(FOLDS, np.float32)
     for part, block in blocks:
-        errors = (1 / (1 + np.exp(-(block @ weights + biases))) - labels[part, None]) * share[part]
+        errors = (sigmoid(block @ weights + biases) - labels[part, None]) * share[part]
         slopes = slopes + block.T @ errors
         bias_slopes = bias_slopes + errors.sum(axis=0)
     return slopes, bias_slopes

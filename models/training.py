@@ -57,11 +57,17 @@ def run_stage(
             epoch.assign_add(1)
             manager.save()
             on_epoch(row)
+    return _end(network, stage, history, validation, folder)
+
+
+def _end(
+    network: tf_keras.Model, stage: Stage, history: list[EpochRow], validation: tf.data.Dataset, folder: Path
+) -> Ran:
+    """Leave the weights of the kept epoch, blended where the stage asks for it."""
     restore(network, folder / "best.npz")
-    kept = stage.until or len(history) - epochs_since_best(history)
-    if not stage.blend:
-        return Ran(history, kept, UNBLENDED)
-    blended = blend(network, folder / "start.npz", partial(_predict, network, validation), stage.repeated)
+    kept, blended = stage.until or len(history) - epochs_since_best(history), UNBLENDED
+    if stage.blend:
+        blended = blend(network, folder / "start.npz", partial(_predict, network, validation), stage.repeated)
     return Ran(history, kept, blended)
 
 
