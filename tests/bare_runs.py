@@ -137,12 +137,13 @@ def scored(place: Path) -> list[bytes]:
 
 
 def committed(place: Path) -> dict[bytes, str]:
+    """When each outcome that holds was recorded; what could not be read for now is tried again by the next run."""
     file = place / "run" / "scores.sqlite"
     if not file.exists():
         return {}
     connection = sqlite3.connect(file)
     try:
-        return dict(connection.execute("SELECT path, scored_at FROM scores"))
+        return dict(connection.execute("SELECT path, scored_at FROM scores WHERE status != 'unreadable'"))
     except sqlite3.OperationalError:  # no table yet
         return {}
     finally:
