@@ -48,10 +48,10 @@ class Backbone:
 
     @property
     def preprocess_input(self) -> Callable[[Any], Any]:
-        """RGB float32 (..., H, W, 3) in 0..255 -> the backbone's own range: Keras' function for it."""
-        import tf_keras  # here, so that the table can be read without it
+        """RGB float32 (..., H, W, 3) in 0..255 -> the backbone's own range: as Keras' function for it, bit for bit."""
+        from models.preprocessing import preprocessing_of  # here, so that the table can be read without TensorFlow
 
-        return getattr(tf_keras.applications, self.module).preprocess_input
+        return preprocessing_of(self.module)
 
     @property
     def sides(self) -> tuple[int, ...]:
