@@ -28,10 +28,12 @@ def keras(run: Path, photos: Path, views: str) -> Done:
     import tensorflow as tf
     import tf_keras
 
+    from models.backbones import find_backbone
+    from models.preprocessing import keras_preprocessing
     from models.saved import load_run
 
     loaded = load_run(run)
-    side, prepare = loaded.card["image_size"], _keras_preprocess(loaded.card["backbone"])
+    side, prepare = loaded.card["image_size"], keras_preprocessing(find_backbone(loaded.card["backbone"]).module)
 
     def score(flip: bool, most: int | None = None) -> tuple[list[str], np.ndarray]:
         files = tf_keras.utils.image_dataset_from_directory(
@@ -53,10 +55,12 @@ def openvino(run: Path, photos: Path, views: str) -> Done:
     import tensorflow as tf
     from PIL import Image
 
+    from models.backbones import find_backbone
+    from models.preprocessing import keras_preprocessing
     from models.saved import load_run
 
     loaded = load_run(run)
-    side, prepare = loaded.card["image_size"], _keras_preprocess(loaded.card["backbone"])
+    side, prepare = loaded.card["image_size"], keras_preprocessing(find_backbone(loaded.card["backbone"]).module)
     function = tf.function(lambda x: loaded.model(x, training=False))
     concrete = function.get_concrete_function(tf.TensorSpec((1, side, side, 3), tf.float32))
     network = ov.convert_model(concrete)
@@ -132,15 +136,6 @@ def timm(run: Path, photos: Path, views: str) -> Done:
     started = time.monotonic()
     count = _write(photos, names, score(names))
     return count, time.monotonic() - started, str(kind).removeprefix("torch.")
-
-
-def _keras_preprocess(backbone: str) -> Any:
-    """Keras' own function: Pawscore's gives the same bits, but is another one."""
-    import tf_keras
-
-    from models.backbones import find_backbone
-
-    return getattr(tf_keras.applications, find_backbone(backbone).module).preprocess_input
 
 
 def engine(run: Path, photos: Path, views: str) -> Done:

@@ -8,7 +8,7 @@ from statistics import median
 from typing import NamedTuple
 
 from jobs.bench_photos import HELD_OUT
-from jobs.bench_rounds import DECODE, LIGHT_TIMES, LIMIT, OURS, Grown, Measured
+from jobs.bench_rounds import DECODE, LIMIT, OURS, Grown, Measured, photos_each
 from jobs.bench_training import EPOCHS, STOCK_STEPS, Trained, Trainings
 from jobs.versions import find_versions
 from models.backbones import find_backbone
@@ -52,7 +52,8 @@ def write_report(
             bars[SHORT[result.name]] = (min(result.rates), median(result.rates), max(result.rates))
     draw_bars(plot, groups, SHORT[OURS], "photos/s")
     lines = ["# Performance", "", "Written by `make bench`; every ratio is of medians of one run on one machine.", ""]
-    told = [*_machine(*conditions), *_sizes(results)]
+    backbones = list(dict.fromkeys(result.backbone for result in results))
+    told = [*_machine(), _conditions(backbones, *conditions), *_sizes(backbones)]
     lines += [f"- {line}" for line in told] + ["", f"![photos per second]({plot.name})", ""]
     for backbone, views in dict.fromkeys((result.backbone, result.views) for result in results):
         group = [result for result in results if (result.backbone, result.views) == (backbone, views)]
@@ -64,20 +65,23 @@ def write_report(
     out.write_text("\n".join(lines), encoding="utf-8")
 
 
-def _machine(pictures: int, rounds: int) -> list[str]:
+def _machine() -> list[str]:
     versions = find_versions()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return [
         f"{datetime.now(UTC):%Y-%m-%d}; {cores} cores, {platform.machine()}, "
         f"{cpu_bfloat16() or 'no'} bfloat16 instructions; {platform.system()}",
         f"TensorFlow {versions['tensorflow']}, tf-keras {versions['tf-keras']}, OpenVINO {versions['openvino']}",
-        f"{pictures:,} photos (MobileNetV2: {LIGHT_TIMES * pictures:,}), random weights; {rounds} alternating rounds; "
-        "in brackets the extremes",
     ]
 
 
-def _sizes(results: list[Measured]) -> list[str]:
-    sides = {name: find_backbone(name).sides for name in dict.fromkeys(result.backbone for result in results)}
+def _conditions(backbones: list[str], pictures: int, rounds: int) -> str:
+    counts = ", ".join(f"{photos_each(name, pictures):,} ({name})" for name in backbones)
+    return f"photos: {counts}; random weights; {rounds} alternating rounds; in brackets the extremes"
+
+
+def _sizes(backbones: list[str]) -> list[str]:
+    sides = {name: find_backbone(name).sides for name in backbones}
     return [
         f"{name} looks at {' and '.join(map(str, several))} pixels in every row but timm's, whose network looks once"
         for name, several in sides.items()

@@ -44,18 +44,22 @@ class Grown(NamedTuple):
 def measure_scoring(
     place: Path, photos: Path, names: list[str], pictures: int, backbones: list[str], rounds: int
 ) -> list[Measured]:
-    """Photos per second of everyone, by backbone and views, on the first `pictures` of the photos or `LIGHT_TIMES` as
-    many."""
+    """Photos per second of everyone, by backbone and views, on the first photos, `photos_each` of them."""
     results = []
     for backbone in backbones:
         folder = place / f"photos-{backbone}" / "all"
-        is_heavy = "tensorflow" in find_backbone(backbone).bfloat16
-        link(photos, names, folder, pictures if is_heavy else LIGHT_TIMES * pictures)
+        link(photos, names, folder, photos_each(backbone, pictures))
         run = place / backbone
         make_random_run(run, backbone, photos, names)
         for views in ("none", "flip"):
             results += _rounds(run, folder, views, rounds)
     return results
+
+
+def photos_each(backbone: str, pictures: int) -> int:
+    """How many photos a network is measured on: `pictures` for one that is heavy on convolutions."""
+    is_heavy = "tensorflow" in find_backbone(backbone).bfloat16
+    return pictures if is_heavy else LIGHT_TIMES * pictures
 
 
 def _rounds(run: Path, folder: Path, views: str, rounds: int) -> list[Measured]:

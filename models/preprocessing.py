@@ -14,7 +14,12 @@ CAFFE_MEANS = (103.939, 116.779, 123.68)  # blue, green, red, as in Keras
 def preprocessing_of(module: str) -> Callable[[Any], Any]:
     """The `preprocess_input` of a module of `tf_keras.applications`, bit for bit: RGB float32 (..., H, W, 3) in 0..255
     -> float32 of the same shape, in the network's own range and order of channels."""
-    return caffe_input if module in CAFFE_MODULES else getattr(tf_keras.applications, module).preprocess_input
+    return caffe_input if module in CAFFE_MODULES else keras_preprocessing(module)
+
+
+def keras_preprocessing(module: str) -> Callable[[Any], Any]:
+    """Keras' own code for it, which works in place on arrays: what a comparison with Keras takes."""
+    return getattr(tf_keras.applications, module).preprocess_input
 
 
 def caffe_input(images: tf.Tensor) -> tf.Tensor:

@@ -34,6 +34,7 @@ def test_the_page_names_everyone_measured_or_absent(photos, tmp_path):
     done = job("bench", "--photos", photos, *options, "--out", out)
     assert done.code == 0, done.errors
     page = out.read_text()
+    assert "photos: 400 (mobilenetv2); random weights; 1 alternating rounds" in page
     for views in ("none", "flip"):
         table = page.split(f"## mobilenetv2, views {views}")[1].split("##")[0]
         rates = re.findall(r"^\| (.+?) \| (\S*) \| ([\d.]+) \(", table, re.MULTILINE)
