@@ -28,19 +28,14 @@ def keras(run: Path, photos: Path, views: str) -> Done:
     import tensorflow as tf
     import tf_keras
 
-    from models.backbones import find_backbone
-    from models.preprocessing import keras_preprocessing
-    from models.saved import load_run
-
-    loaded = load_run(run)
-    side, prepare = loaded.card["image_size"], keras_preprocessing(find_backbone(loaded.card["backbone"]).module)
+    model, side, prepare = _keras_parts(run)
 
     def score(flip: bool, most: int | None = None) -> tuple[list[str], np.ndarray]:
         files = tf_keras.utils.image_dataset_from_directory(
             str(photos), labels=None, shuffle=False, image_size=(side, side), batch_size=BATCH
         )
         turned = files.map(lambda x: prepare(tf.image.flip_left_right(x) if flip else x)).prefetch(tf.data.AUTOTUNE)
-        return files.file_paths, loaded.model.predict(turned.take(most) if most else turned, verbose=0)
+        return files.file_paths, model.predict(turned.take(most) if most else turned, verbose=0)
 
     score(False, WARM // BATCH)
     started = time.monotonic()
@@ -55,13 +50,8 @@ def openvino(run: Path, photos: Path, views: str) -> Done:
     import tensorflow as tf
     from PIL import Image
 
-    from models.backbones import find_backbone
-    from models.preprocessing import keras_preprocessing
-    from models.saved import load_run
-
-    loaded = load_run(run)
-    side, prepare = loaded.card["image_size"], keras_preprocessing(find_backbone(loaded.card["backbone"]).module)
-    function = tf.function(lambda x: loaded.model(x, training=False))
+    model, side, prepare = _keras_parts(run)
+    function = tf.function(lambda x: model(x, training=False))
     concrete = function.get_concrete_function(tf.TensorSpec((1, side, side, 3), tf.float32))
     network = ov.convert_model(concrete)
     network.reshape([1, side, side, 3])
@@ -136,6 +126,16 @@ def timm(run: Path, photos: Path, views: str) -> Done:
     started = time.monotonic()
     count = _write(photos, names, score(names))
     return count, time.monotonic() - started, str(kind).removeprefix("torch.")
+
+
+def _keras_parts(run: Path) -> tuple[Any, int, Callable[[Any], Any]]:
+    """A run's network, the side of its pictures in pixels, and Keras' own preprocessing for it."""
+    from models.backbones import find_backbone
+    from models.preprocessing import keras_preprocessing
+    from models.saved import load_run
+
+    loaded = load_run(run)
+    return loaded.model, loaded.card["image_size"], keras_preprocessing(find_backbone(loaded.card["backbone"]).module)
 
 
 def engine(run: Path, photos: Path, views: str) -> Done:
