@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from jobs.interruption import INTERRUPTED, listen
+from jobs.interruption import INTERRUPTED, Interruption, interruptible, listen
 from models import ModelError
 from pipeline import InputError
 from submissions import SubmissionError
@@ -35,7 +35,7 @@ def fail(sentence: str, code: int = 2) -> typer.Exit:
     return typer.Exit(code)
 
 
-def _interrupted(interruption: KeyboardInterrupt) -> str:
+def _interrupted(interruption: Interruption) -> str:
     so_far = f" ({interruption})" if str(interruption) else ""
     return f"interrupted{so_far}; the same command goes on from here."
 
@@ -49,7 +49,7 @@ def exit_code_of(error: BaseException) -> int:
     """The exit code with which a job ends that an error stops."""
     if isinstance(error, SubmissionError):
         return error.exit_code
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(error, Interruption):
         return INTERRUPTED
     expected = isinstance(error, InputError | ModelError) or (isinstance(error, OSError) and error.errno in MENDABLE)
     return 2 if expected else 1
@@ -57,7 +57,7 @@ def exit_code_of(error: BaseException) -> int:
 
 def in_words(error: BaseException) -> str:
     """An error as one sentence."""
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(error, Interruption):
         return _interrupted(error)
     if isinstance(error, OSError) and error.errno in MENDABLE:
         where = f" ({error.filename})" if error.filename else ""
@@ -65,12 +65,23 @@ def in_words(error: BaseException) -> str:
     return str(error)
 
 
+def _behind(error: BaseException) -> BaseException:
+    """The signal that caused an error, or the error itself: a compiled module that a signal meets while it is imported
+    raises ImportError from it, and others raise theirs from that."""
+    cause: BaseException | None = error
+    while isinstance(cause, ImportError):
+        cause = cause.__cause__ or cause.__context__
+    return cause if isinstance(cause, Interruption) else error
+
+
 def _guarded(main: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(main)
     def guarded(*args: object, **options: object) -> None:
         try:
-            main(*args, **options)
-        except (InputError, ModelError, SubmissionError, KeyboardInterrupt, OSError) as error:
+            with interruptible():
+                main(*args, **options)
+        except (Exception, Interruption) as raised:
+            error = _behind(raised)
             code = exit_code_of(error)
             if code == 1:
                 raise
@@ -113,11 +124,7 @@ def run(main: Callable[..., None]) -> None:
     # Read by TensorFlow when it is imported, which happens after the options are read.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    try:
-        command(main)()
-    except KeyboardInterrupt as interruption:  # before `main` has begun
-        print(f"Error: {in_words(interruption)}", file=sys.stderr, flush=True)
-        sys.exit(INTERRUPTED)
+    command(main)()
 
 
 def command(main: Callable[..., None]) -> typer.Typer:

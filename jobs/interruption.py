@@ -18,13 +18,20 @@ ENDING = (signal.SIGINT, signal.SIGTERM)
 ONE_AND_THE_SAME = 0.2  # seconds
 
 
+class Interruption(KeyboardInterrupt):
+    """A signal, raised. Not the very KeyboardInterrupt: Python notes one that passes an `exec` of text, which imports
+    are full of, and ends the process by SIGINT at last, whatever exit code the job has chosen."""
+
+
 class _Signals:
     """What the signals of this process mean just now; a process has only one set of them."""
 
     def __init__(self) -> None:
         self.asked = threading.Event()
         self.deferred = 0
-        self._first = 0.0
+        self._heeded = False  # within `interruptible`
+        self._arrived = False
+        self._first: float | None = None
 
     def listen(self) -> None:
         """Take over the signals; only the main thread can."""
@@ -36,9 +43,24 @@ class _Signals:
         threading.Thread(target=self._watch, args=(arrivals,), name="signals", daemon=True).start()
         os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_leave_to_parent)
 
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """The block of a job's `main`: in it the first signal raises Interruption, at once if it came before.
+
+        Outside, while options are read or Python ends, it raises nothing; a second one ends the process anywhere.
+        """
+        self._heeded = True
+        try:
+            if self._arrived:
+                raise Interruption
+            yield
+        finally:
+            self._heeded = False
+
     def _interrupt(self, _signal: int, _frame: object) -> None:
-        if not self.deferred:
-            raise KeyboardInterrupt
+        first, self._arrived = not self._arrived, True
+        if first and self._heeded and not self.deferred:  # only once: its `finally`s run undisturbed
+            raise Interruption
 
     def _watch(self, arrivals: int) -> None:
         while arrived := os.read(arrivals, 64):
@@ -48,7 +70,7 @@ class _Signals:
 
     def _count(self) -> None:
         now = time.monotonic()
-        if not self.asked.is_set():
+        if self._first is None:
             self._first = now
             self.asked.set()
             if self.deferred:
@@ -75,15 +97,16 @@ def _leave_to_parent() -> None:
 
 _SIGNALS = _Signals()
 listen = _SIGNALS.listen
+interruptible = _SIGNALS.interruptible
 
 
 @contextmanager
 def finish_first() -> Iterator[threading.Event]:
     """Inside this block a signal raises nothing; it sets the event, which the work asks between its steps.
 
-    `event.wait(seconds)` pauses until then. The block's owner ends the work in order and raises KeyboardInterrupt;
-    outside, the first signal raises it by itself. A second signal ends the process at once, with exit code 130:
-    what was committed stays.
+    `event.wait(seconds)` pauses until then. The block's owner ends the work in order and raises Interruption;
+    outside, the first signal raises it by itself, see `interruptible`. A second signal ends the process at once, with
+    exit code 130: what was committed stays.
     """
     _SIGNALS.deferred += 1
     try:

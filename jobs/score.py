@@ -142,7 +142,7 @@ def repeat(do_one: Callable[[], None], seconds: float, journal: Journal) -> None
     """Do a round, wait, and so on until a signal asks for the end, which is no fault.
 
     The first round must succeed, so that wrong options are told at once; what stops a later one is told, and the next
-    one tries again. A fault of ours ends it. A signal within a round raises KeyboardInterrupt, see `finish_first`.
+    one tries again. A fault of ours ends it. A signal within a round raises Interruption, see `finish_first`.
     """
     with finish_first() as stop:
         do_one()

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from tqdm import tqdm
 
-from jobs.interruption import finish_first
+from jobs.interruption import Interruption, finish_first
 from jobs.isolation import find_culprits
 from jobs.scorer import Scorer, load_scorer
 from jobs.watch import MOST_MEDIUM_ERRORS, Watch
@@ -48,7 +48,7 @@ def score_pending(
 ) -> int:
     """Score the files of `parts`, one part after the other, into the ledger; `kept` of all `files` are known already.
 
-    Returns how many became rows. Raises InputError when the source goes away or its medium fails, KeyboardInterrupt
+    Returns how many became rows. Raises InputError when the source goes away or its medium fails, Interruption
     after the batch in hand when a signal asks for the end; what was scored until then is kept.
     """
     rows = 0
@@ -60,7 +60,7 @@ def score_pending(
                 kept += len(outcomes)
                 rows += sum(outcome.probability is not None for outcome in outcomes)
                 if stop.is_set():
-                    raise KeyboardInterrupt(f"{kept:,} of {files:,} files are done")
+                    raise Interruption(f"{kept:,} of {files:,} files are done")
         # What is left died of files that are gone, or that another run has scored meanwhile.
         flight.landed(list(flight.deaths))
     return rows
