@@ -135,11 +135,10 @@ def ended(tmp_path) -> Callable[[str], tuple[int, str, str]]:
 
 TOLD = (130, "", "Error: interrupted; the same command goes on from here.\n")
 KILL = """
-import os, signal, sys, time
+import signal, sys
 from jobs import entry
 def kill():
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(0.01)  # Python's handlers run between two lines
+    signal.raise_signal(signal.SIGTERM)
 """
 
 
@@ -164,6 +163,8 @@ def test_a_signal_within_text_that_is_executed_ends_with_the_exit_code_too(ended
 
 
 TWICE = """
+from jobs import interruption
+interruption.ONE_AND_THE_SAME = 60
 def main():
     try:
         kill()
