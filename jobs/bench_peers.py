@@ -93,7 +93,7 @@ def timm(run: Path, photos: Path, views: str) -> Done:
     from PIL import Image
     from torch.utils.data import DataLoader, Dataset
 
-    from models.precision import cpu_bfloat16
+    from models.machine import cpu_bfloat16
 
     backbone = json.loads((run / "model.json").read_text())["backbone"]
     model: Any = library.create_model(TIMM[backbone], pretrained=False, num_classes=1).eval()

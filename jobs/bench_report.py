@@ -8,11 +8,11 @@ from statistics import median
 from typing import NamedTuple
 
 from jobs.bench_photos import HELD_OUT
-from jobs.bench_rounds import DECODE, LIMIT, OURS, Grown, Measured, photos_each
+from jobs.bench_rounds import DECODE, INT8, LIMIT, OURS, Grown, Measured, photos_each
 from jobs.bench_training import EPOCHS, STOCK_STEPS, Trained, Trainings
 from jobs.versions import find_versions
 from models.backbones import find_backbone
-from models.precision import cpu_bfloat16
+from models.machine import cpu_bfloat16
 from submissions.plots import draw_bars
 
 WORDS = {
@@ -22,6 +22,8 @@ WORDS = {
     "timm": "timm/PyTorch: DataLoader, channels last",
     LIMIT: "the engine alone on prepared pictures",
     DECODE: "Pawscore's input pipeline alone",
+    OURS + INT8: "Pawscore, files to CSV, asked for int8",
+    LIMIT + INT8: "the engine alone in int8",
 }
 SHORT = {
     OURS: "Pawscore",
@@ -29,6 +31,8 @@ SHORT = {
     "openvino": "OpenVINO script",
     "timm": "timm/PyTorch",
     LIMIT: "engine alone",
+    OURS + INT8: "Pawscore, int8",
+    LIMIT + INT8: "engine alone, int8",
 }
 
 
@@ -50,7 +54,7 @@ def write_report(
         if result.rates and result.name != DECODE:
             bars = groups.setdefault(f"{result.backbone}, views {result.views}", {})
             bars[SHORT[result.name]] = (min(result.rates), median(result.rates), max(result.rates))
-    draw_bars(plot, groups, SHORT[OURS], "photos/s")
+    draw_bars(plot, groups, {SHORT[OURS], SHORT[OURS + INT8]}, "photos/s")
     lines = ["# Performance", "", "Written by `make bench`; every ratio is of medians of one run on one machine.", ""]
     backbones = list(dict.fromkeys(result.backbone for result in results))
     told = [*_machine(), _conditions(backbones, *conditions), *_sizes(backbones)]
@@ -90,16 +94,23 @@ def _sizes(backbones: list[str]) -> list[str]:
 
 
 def _table(group: list[Measured]) -> list[str]:
-    ours = next(median(result.rates) for result in group if result.name == OURS)
-    lines = ["| | precision | photos/s | Pawscore against it |", "|---|---|---|---|"]
+    rates = {result.name: median(result.rates) for result in group if result.rates}
+    ours = {name: rates[name] for name in (OURS, OURS + INT8) if name in rates}
+    heads = {OURS: "Pawscore against it", OURS + INT8: "in int8"}
+    lines = [_row(["", "precision", "photos/s", *(heads[name] for name in ours)]), "|---" * (3 + len(ours)) + "|"]
     for result in group:
         if not result.rates:
-            lines.append(f"| {WORDS[result.name]} | | absent: {result.absent} | |")
+            lines.append(_row([WORDS[result.name], "", f"absent: {result.absent}", *[""] * len(ours)]))
             continue
-        rate = median(result.rates)
+        rate = rates[result.name]
         spread = f"{min(result.rates):.1f} to {max(result.rates):.1f}"
-        lines.append(f"| {WORDS[result.name]} | {result.precision} | {rate:.1f} ({spread}) | {ours / rate:.2f}x |")
+        ratios = [f"{each / rate:.2f}x" for each in ours.values()]
+        lines.append(_row([WORDS[result.name], result.precision, f"{rate:.1f} ({spread})", *ratios]))
     return lines
+
+
+def _row(cells: list[str]) -> str:
+    return "|" + "".join(f" {cell} |" if cell else " |" for cell in cells)
 
 
 def _growth(growth: list[Grown]) -> list[str]:
@@ -114,7 +125,7 @@ def _growth(growth: list[Grown]) -> list[str]:
 def _trainings(measured: Trainings) -> list[str]:
     head, again, stock = measured.head, measured.again, measured.stock
     whole, times = EPOCHS * median(stock["head"]), len(stock["head"])
-    return [
+    lines = [
         f"{measured.pictures:,} photos to train on, {HELD_OUT:,} to validate, no early stopping. Stock Keras is "
         f"measured for {STOCK_STEPS} steps of 50 photos, {times} times, and the medians extrapolated. "
         f"Decoded for features: {head.computed:,} photos by the first training, {again.computed:,} by the second, "
@@ -127,6 +138,11 @@ def _trainings(measured: Trainings) -> list[str]:
         _epoch_line("head", head, stock["head"]),
         _epoch_line("finetune", measured.finetune, stock["finetune"]),
     ]
+    if measured.integers:
+        seconds = measured.integers.seconds
+        told = f"`head`, {EPOCHS} epochs, asked for int8"
+        lines.append(_row([told, f"{seconds:,.0f} s", f"{whole:,.0f} s", f"{whole / seconds:.0f}x"]))
+    return lines
 
 
 def _epoch_line(recipe: str, ours: Trained, stock: list[float]) -> str:

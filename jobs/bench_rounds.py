@@ -12,11 +12,13 @@ from typing import NamedTuple
 from jobs.bench_photos import link
 from jobs.bench_runs import make_random_run
 from models.backbones import find_backbone
+from models.machine import cpu_int8
 
 ROOT = Path(__file__).parent.parent
 OURS, LIMIT, DECODE = "pawscore", "engine", "decode"
 # Contestant -> the package that it needs.
 PEERS = {"keras": "tf_keras", "openvino": "openvino", "timm": "timm", LIMIT: "tf_keras", DECODE: "tf_keras"}
+INT8 = "-int8"  # ends the name of a contestant, and of the run that it takes, which computes in int8
 # Light networks are ten times as fast: so many times the photos, so that a start and an end weigh as little.
 LIGHT_TIMES = 4
 DONE = re.compile(r"(\d+) rows, \d+ rejects, ([\d.]+) s")
@@ -51,6 +53,8 @@ def measure_scoring(
         link(photos, names, folder, photos_each(backbone, pictures))
         run = place / backbone
         make_random_run(run, backbone, photos, names)
+        if find_backbone(backbone).is_chain:
+            make_random_run(run.with_name(run.name + INT8), backbone, photos, names, "int8")
         for views in ("none", "flip"):
             results += _rounds(run, folder, views, rounds)
     return results
@@ -63,7 +67,10 @@ def photos_each(backbone: str, pictures: int) -> int:
 
 
 def _rounds(run: Path, folder: Path, views: str, rounds: int) -> list[Measured]:
-    measured = {name: Measured(run.name, views, name, [], "", _missing(name)) for name in (OURS, *PEERS)}
+    names = [OURS, *PEERS]
+    if run.with_name(run.name + INT8).exists():
+        names += [OURS + INT8, LIMIT + INT8]
+    measured = {name: Measured(run.name, views, name, [], "", _missing(name)) for name in names}
     for number in range(rounds):
         for name in measured if number % 2 == 0 else reversed(measured):
             if not measured[name].absent:
@@ -72,6 +79,8 @@ def _rounds(run: Path, folder: Path, views: str, rounds: int) -> list[Measured]:
 
 
 def _missing(name: str) -> str:
+    if name.endswith(INT8):
+        return "" if cpu_int8() else "this CPU has no int8"
     return "" if name == OURS or find_spec(PEERS[name]) else "not installed"
 
 
@@ -87,6 +96,8 @@ def _measure_once(measured: Measured, run: Path, folder: Path) -> Measured:
 
 
 def _rate(name: str, run: Path, folder: Path, views: str) -> tuple[float, str]:
+    if name.endswith(INT8):
+        name, run = name.removesuffix(INT8), run.with_name(run.name + INT8)
     if name == OURS:
         grown = _submit(run, folder, views)
         return grown.files / grown.seconds, json.loads((run / "model.json").read_text())["precision"]

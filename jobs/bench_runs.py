@@ -1,20 +1,23 @@
 """A run for measurements: a network of random weights, which computes at the speed of any other."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import tf_keras
 
 from jobs.golden import golden_pictures
+from jobs.ranges import ranges_to_keep
 from jobs.trust import trust
 from models.backbones import find_backbone
 from models.engines import this_machine
 from models.precision import choose
+from models.quantization import find_ranges
 from models.saved import build_network, save_run
 from pipeline.datasets import Preparation, scoring_dataset
 
 
-def make_random_run(folder: Path, backbone: str, photos: Path, names: list[str]) -> None:
+def make_random_run(folder: Path, backbone: str, photos: Path, names: list[str], precision: str = "auto") -> None:
     """Save a run of `backbone` that chooses its engine and precision as a trained one does, compared on `photos`.
 
     Its metrics and its calibration say nothing.
@@ -25,7 +28,10 @@ def make_random_run(folder: Path, backbone: str, photos: Path, names: list[str])
     preparation = Preparation(row.sides[0], row.preprocess_input)
     batches = scoring_dataset(bytes(photos), [name.encode() for name in names[:64]], preparation, 32)
     images = np.concatenate([batch.numpy()[:, 0] for _, batch in batches])
-    opened = trust(model, choose("auto", "auto", row.bfloat16, this_machine()), images)
+    choice = choose("auto", precision, row.bfloat16, this_machine())
+    if choice.precision == "int8":
+        choice = replace(choice, ranges=find_ranges(model, images))
+    opened = trust(model, choice, images)
     golden = golden_pictures(backbone, row.sides[0])
     card = {
         "backbone": backbone,
@@ -34,6 +40,7 @@ def make_random_run(folder: Path, backbone: str, photos: Path, names: list[str])
         "engine": opened.choice.engine,
         "precision": opened.choice.precision,
         "agreement": opened.record,
+        **ranges_to_keep(opened.choice),
         "image_size": row.sides[0],
         "golden": np.asarray(model(golden, training=False))[:, 0].astype(float).tolist(),
         "calibration": {name: {"temperature": 1.0, "clip": 0.0001} for name in ("none", "flip")},

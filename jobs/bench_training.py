@@ -14,6 +14,7 @@ from typing import NamedTuple
 from jobs.bench_photos import HELD_OUT, link_files
 from jobs.bench_rounds import ROOT, quiet
 from jobs.bench_runs import save_random_base
+from models.machine import cpu_int8
 
 EPOCHS = 30  # of the blog's recipes
 FEW_EPOCHS = 2  # that fine-tuning, and what only shows that nothing is computed twice, are measured for
@@ -44,6 +45,7 @@ class Trainings(NamedTuple):
     head: Trained
     again: Trained
     finetune: Trained
+    integers: Trained | None  # the head once more on features computed in int8, where the processor has it
     stock: dict[str, list[float]]
 
 
@@ -69,9 +71,10 @@ def measure_training(
         look_at_stock()
     again = _train(place, folder, "head", pictures, FEW_EPOCHS, seed=1)
     finetune = _train(place, folder, "finetune", pictures, FEW_EPOCHS, seed=0)
+    integers = _train(place, folder, "head", pictures, EPOCHS, seed=0, precision="int8") if cpu_int8() else None
     if rounds > 2:
         look_at_stock()
-    return Trainings(pictures, head, again, finetune, stock)
+    return Trainings(pictures, head, again, finetune, integers, stock)
 
 
 def _stock_epoch(recipe: str, folder: Path, pictures: int) -> float:
@@ -81,9 +84,11 @@ def _stock_epoch(recipe: str, folder: Path, pictures: int) -> float:
     return told["training"] * pictures + told["validation"] * HELD_OUT
 
 
-def _train(place: Path, folder: Path, recipe: str, pictures: int, epochs: int, seed: int) -> Trained:
+def _train(
+    place: Path, folder: Path, recipe: str, pictures: int, epochs: int, seed: int, precision: str = "auto"
+) -> Trained:
     """Train by the command, from a folder of its own: its runs lie there, its features in one cache for all."""
-    run = f"{recipe}-{seed}"
+    run = f"{recipe}-{seed}-{precision}"
     options = {
         "data": folder,
         "run": run,
@@ -94,6 +99,7 @@ def _train(place: Path, folder: Path, recipe: str, pictures: int, epochs: int, s
         "epochs": epochs,
         "patience": epochs,
         "seed": seed,
+        "precision": precision,
         "cache": place / "cache",
     }
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
@@ -107,7 +113,7 @@ def _train(place: Path, folder: Path, recipe: str, pictures: int, epochs: int, s
     found = COMPUTED.search(done.stdout)
     trained = Trained(seconds, _last_stage(place / "runs" / run), int(found[1].replace(",", "")) if found else 0)
     print(
-        f"Pawscore, {recipe}: {seconds:.0f} s in all, {trained.epoch:.1f} s an epoch, "
+        f"Pawscore, {recipe}, precision {precision}: {seconds:.0f} s in all, {trained.epoch:.1f} s an epoch, "
         f"{trained.computed:,} pictures decoded",
         flush=True,
     )

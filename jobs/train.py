@@ -14,7 +14,7 @@ from jobs.exclusion import read_exclusions
 from jobs.filling import Source
 from jobs.summary import show_summary
 from models import ModelError
-from models.backbones import BACKBONES, check_mark, find_backbone
+from models.backbones import BACKBONES, check_int8, check_mark, find_backbone
 from models.card import CARD, read_card
 from models.precision import check_engine, check_precision
 from models.recipes import RECIPES, check_options, check_recipe
@@ -30,7 +30,7 @@ HELP = {
     "split": "train/validation/test: shares of 100 or counts",
     "exclude": "CSV with a column path: pictures to leave out of the training part, like a run's suspects.csv",
     "engine": "auto, openvino or tensorflow: what computes features and scores",
-    "precision": "auto, float32 or bfloat16: what they are computed in",
+    "precision": "auto, float32, bfloat16 or int8: what they are computed in",
     "fresh_head": "finetune a new head and the layers above the mark together, in the blog's order",
     "all_data": "once epochs are chosen, train once more on all pictures; figures and calibration stay",
     "features_limit": "disk that all kept features may take, like 20GB (default: half of what is free)",
@@ -66,6 +66,8 @@ def main(
     check_options(choice.recipe, fresh_head, all_data)
     check_engine(engine)
     check_precision(precision)
+    if precision == "int8":
+        check_int8(choice.backbone, choice.recipe, engine)
     limit = None if features_limit is None else parse_size(features_limit)
     shares = parse_split(split)
     excluded = read_exclusions(exclude)

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from jobs.exclusion import exclude
 from jobs.extraction import Source, cache_folder
 from jobs.holdout import Finished, finish
 from jobs.probes import prepared_pictures, spread
+from jobs.ranges import with_ranges
 from jobs.recipe_runs import train_on_features
 from jobs.reference import write_looks
 from jobs.run_card import Options, fingerprint, new_card
@@ -65,6 +67,7 @@ def train(folder: Path, options: Options) -> None:
         card = new_card(options, training_set) | {"seconds": seconds, "features": trained.features}
         card["features_plain"] = trained.plain
         probes = prepared_pictures(source, spread(training_set.held_out()), keep=trained.features is not None)
+        choice = with_ranges(choice, trained.model, training_set, source)
         finish(folder, training_set, trained, Finished(card, choice, *probes))
         _write_page(folder, training_set, options.cache)
 
@@ -97,7 +100,7 @@ def _column(options: Options) -> tuple[str, ...]:
 def _train_trusted(
     training_set: TrainingSet, options: Options, choice: Choice, state: Path
 ) -> tuple[Trained, Source, Choice]:
-    while True:  # at most three times: TensorFlow in float32 is what others are compared with
+    while True:  # at most four times: TensorFlow in float32 is what others are compared with
         try:
             trained, source = _train(training_set, options, choice, state)
             return trained, source, choice
@@ -127,6 +130,7 @@ def _train(training_set: TrainingSet, options: Options, choice: Choice, state: P
     cache, limit = cache_folder(options.cache), options.features_limit
     exact = for_features(choice, options.precision, backbone.float32_features)
     source = Source(training_set.root, preparation, identity, exact, cache, limit)
+    source = replace(source, choice=with_ranges(exact, base, training_set, source))
     return train_on_features(training_set, backbone, base, source, options.recipe, settings), source
 
 

@@ -11,6 +11,7 @@ import tf_keras
 
 from jobs.golden import golden_pictures
 from jobs.probes import spread
+from jobs.ranges import with_kept_ranges
 from models.agreement import compare
 from models.conversion import ConvertedFolder, compile_converted, convert
 from models.engines import STREAM_BATCH, Engine, OpenVINOEngine, TensorFlowEngine, make_engine, this_machine
@@ -22,7 +23,7 @@ from submissions.names import unescape
 
 CONVERTED = "openvino"  # the folder in a run that keeps the converted network
 # A converted network from a run's folder must give the drawn pictures' scores that its card holds, about.
-GOLDEN_TOLERANCE = {"float32": 0.01, "bfloat16": 0.1}
+GOLDEN_TOLERANCE = {"float32": 0.01, "bfloat16": 0.1, "int8": 0.1}
 
 
 class Opened(NamedTuple):
@@ -60,10 +61,10 @@ def _exact(model: tf_keras.Model, images: np.ndarray | None) -> np.ndarray | Non
 def _agreement_elsewhere(
     model: tf_keras.Model, choice: Choice, images: np.ndarray | None, exact: np.ndarray | None
 ) -> dict[str, Any]:
-    """How OpenVINO agrees in float32, for the run's card: on a machine without bfloat16 there may be no pictures."""
-    if (choice.engine, choice.precision) != ("openvino", "bfloat16"):
+    """How OpenVINO agrees in float32, for the run's card: on a machine without the format there may be no pictures."""
+    if choice.engine != "openvino" or choice.precision == "float32":
         return {}
-    there = replace(choice, precision="float32")
+    there = replace(choice, precision="float32", ranges=())
     try:
         return {there.precision: _agreement(make_engine(model, there), there, images, exact)}
     except EngineError:
@@ -93,6 +94,7 @@ def open_engine(run: Run) -> Opened:
         print(f"run {run.folder.name}: {changed}.", flush=True)
     if choice.engine != "openvino":
         return Opened(TensorFlowEngine(run.model, choice.precision), choice, {})
+    choice = with_kept_ranges(choice, card)
     return _open_openvino(run, choice, ConvertedFolder(run.folder / CONVERTED, card["weights_sha256"], STREAM_BATCH))
 
 
@@ -119,12 +121,12 @@ def _open_converted(run: Run, choice: Choice, kept: ConvertedFolder) -> Engine:
     """From the run's folder where that gives the golden scores, else converted anew, and kept."""
     converted = kept.load()
     if converted is not None:
-        engine = OpenVINOEngine(compile_converted(converted, choice.precision))
+        engine = OpenVINOEngine(compile_converted(converted, choice))
         if _is_golden(run, engine, choice):
             return engine
     converted = convert(run.model, STREAM_BATCH)
     kept.save(converted)
-    return OpenVINOEngine(compile_converted(converted, choice.precision))
+    return OpenVINOEngine(compile_converted(converted, choice))
 
 
 def _is_golden(run: Run, engine: Engine, choice: Choice) -> bool:

@@ -14,13 +14,14 @@ import tf_keras
 
 from models import ModelError
 from models.card import read_json, write_json
-from models.precision import EngineError
+from models.precision import Choice, EngineError
+from models.quantization import quantize
 from models.rounding import round_filters
 from models.weights import file_sha256
 
 FILES = ("model.xml", "model.bin")
 CARD = "card.json"
-HINTS = {"float32": "f32", "bfloat16": "bf16"}
+HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}  # of what is not rounded here
 
 
 def convert(model: tf_keras.Model, batch: int) -> Any:
@@ -37,14 +38,16 @@ def convert(model: tf_keras.Model, batch: int) -> Any:
     return converted
 
 
-def compile_converted(converted: Any, precision: str) -> Any:
-    """Compile for this CPU: as many streams as keep it busy. Raises EngineError."""
-    options = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": HINTS[precision]}
+def compile_converted(converted: Any, choice: Choice) -> Any:
+    """Compile for this CPU in the precision of `choice`: as many streams as keep it busy. Raises EngineError."""
+    options = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": HINTS[choice.precision]}
     try:
         import openvino
 
-        if precision == "bfloat16":
+        if choice.precision == "bfloat16":
             converted = round_filters(converted)
+        elif choice.precision == "int8":
+            converted = quantize(converted, choice.ranges)
         return openvino.Core().compile_model(converted, "CPU", options)
     except Exception as error:
         raise _refusal(error) from error

@@ -14,8 +14,9 @@ import tensorflow as tf
 import tf_keras
 
 from models.conversion import compile_converted, convert
+from models.machine import Machine, cpu_bfloat16, cpu_int8
 from models.mixed import with_precision
-from models.precision import Choice, Machine, cpu_bfloat16
+from models.precision import Choice
 
 # Of OpenVINO: several streams of small batches keep all cores busy while others decode.
 STREAM_BATCH = 4
@@ -45,13 +46,13 @@ def this_machine() -> Machine:
     if gpus:
         details = tf.config.experimental.get_device_details(gpus[0])
         capability = tuple(details.get("compute_capability", (0, 0)))
-    return Machine(cpu_bfloat16(), capability, find_spec("openvino") is not None)
+    return Machine(cpu_bfloat16(), capability, find_spec("openvino") is not None, cpu_int8())
 
 
 def make_engine(model: tf_keras.Model, choice: Choice) -> Engine:
     """An engine for a float32 `model`. Raises precision.EngineError when OpenVINO can't take it."""
     if choice.engine == "openvino":
-        return OpenVINOEngine(compile_converted(convert(model, STREAM_BATCH), choice.precision))
+        return OpenVINOEngine(compile_converted(convert(model, STREAM_BATCH), choice))
     return TensorFlowEngine(model, choice.precision)
 
 

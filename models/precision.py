@@ -4,21 +4,22 @@ The rule reads the backbone's column, the CPU's flags, the GPU's generation and 
 once, when a run is trained; the run keeps the answer.
 """
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import NamedTuple
 
 from models import ModelError
+from models.machine import Machine, cpu_bfloat16
 
 NAMES = {"openvino": "OpenVINO", "tensorflow": "TensorFlow"}
 ENGINES = tuple(NAMES)
-PRECISIONS = ("float32", "bfloat16")  # that can be asked for; 'float16' is the rule's for GPUs without bfloat16
+# That can be asked for; int8 is only asked for, and 'float16' is the rule's for GPUs without bfloat16.
+PRECISIONS = ("float32", "bfloat16", "int8")
 ROUNDING = 1  # the version of models/rounding.py
-# A CPU with one of these multiplies bfloat16 several times as fast as float32 (docs/performance.md).
-BFLOAT16_FLAGS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16"}
+QUANTIZATION = 1  # the version of models/quantization.py
 # NVIDIA's compute capability from which on tensor cores take the format.
 BFLOAT16_CAPABILITY, FLOAT16_CAPABILITY = (8, 0), (7, 0)
+Ranges = tuple[tuple[float, float], ...]  # smallest and largest input of each convolution, in their order
 
 
 class EngineError(Exception):
@@ -33,22 +34,14 @@ class Disagreement(EngineError):
         self.precision = precision
 
 
-class Machine(NamedTuple):
-    """What the rule needs to know: the CPU's bfloat16 instructions ('' for none), the compute capability of the GPU
-    (None without one) and whether OpenVINO is installed."""
-
-    cpu_bfloat16: str
-    gpu: tuple[int, int] | None
-    openvino: bool
-
-
 @dataclass(frozen=True)
 class Choice:
-    """An engine and a precision, with the reasons in words."""
+    """An engine and a precision, with the reasons in words; int8 needs the `ranges` of a network's convolutions."""
 
     engine: str
     precision: str
     why: str
+    ranges: Ranges = ()
 
     @property
     def is_exact(self) -> bool:
@@ -57,23 +50,16 @@ class Choice:
 
     @property
     def arithmetic(self) -> str:
-        """What numbers depend on beside the engine: the precision, and how weights are rounded to it. Stored features
+        """What numbers depend on beside the engine: the precision, and how values are rounded to it. Stored features
         and scores are kept under it."""
+        if self.precision == "int8":
+            digest = hashlib.sha256(repr(self.ranges).encode()).hexdigest()[:16]
+            return f"int8, convolutions by recipe {QUANTIZATION}, ranges {digest}"
         is_rounded = (self.engine, self.precision) == ("openvino", "bfloat16")
         return f"{self.precision}, filters rounded by recipe {ROUNDING}" if is_rounded else self.precision
 
     def __str__(self) -> str:
         return f"engine {self.engine}, precision {self.precision} ({self.why})"
-
-
-def cpu_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """The name of this CPU's bfloat16 instructions, '' where there are none or the system does not say (macOS)."""
-    try:
-        lines = cpuinfo.read_text(errors="replace").splitlines()
-    except OSError:
-        return ""
-    flags = next((line.split(":", 1)[1].split() for line in lines if line.startswith("flags")), [])
-    return next((name for flag, name in BFLOAT16_FLAGS.items() if flag in flags), "")
 
 
 def check_engine(asked: str) -> None:
@@ -91,7 +77,7 @@ def check_precision(asked: str) -> None:
 def choose(engine: str, precision: str, column: Iterable[str], machine: Machine) -> Choice:
     """The engine and precision of a new run. Either can be 'auto'; what is asked for overrules the rule.
 
-    `column` is the backbone's: the engines in which bfloat16 is faster on CPUs that have it. Where bfloat16 is
+    `column` is the backbone's: the engines in which bfloat16 is faster on CPUs that have it. Where a short format is
     asked for and the machine has none, the answer is float32. Raises ModelError for unknown words, and when OpenVINO
     is asked for and not installed.
     """
@@ -126,15 +112,17 @@ def tail_precision(choice: Choice, column: Iterable[str], machine: Machine) -> s
     Never float16: its gradients would need to be scaled.
     """
     is_faster = machine.gpu is not None or "tensorflow" in column
-    return "bfloat16" if choice.precision == "bfloat16" and is_faster else "float32"
+    is_there = choice.precision == "bfloat16" or (choice.precision == "int8" and machine.cpu_bfloat16)
+    return "bfloat16" if is_there and is_faster else "float32"
 
 
 def fall_back(choice: Choice, error: EngineError) -> Choice:
-    """What computes instead of `choice`, and one line that says so: its engine in float32 where a shorter format may
-    be what was wrong, else TensorFlow in float32."""
+    """What computes instead of `choice`, and one line that says so: its engine in a longer format where the shorter one
+    may be what was wrong, else TensorFlow in float32."""
     is_precision = isinstance(error, Disagreement) and error.precision != "float32"
-    instead = Choice(choice.engine if is_precision else "tensorflow", "float32", str(error))
-    print(f"{NAMES[instead.engine]} computes in float32: {error}.", flush=True)
+    longer = "bfloat16" if is_precision and choice.precision == "int8" and cpu_bfloat16() else "float32"
+    instead = Choice(choice.engine if is_precision else "tensorflow", longer, str(error))
+    print(f"{NAMES[instead.engine]} computes in {longer}: {error}.", flush=True)
     return instead
 
 
@@ -189,7 +177,11 @@ def _available(engine: str, precision: str, machine: Machine) -> tuple[str, str]
     if precision == "float32":
         return precision, ""
     on_gpu = engine == "tensorflow" and machine.gpu is not None
-    if precision == "bfloat16":
+    if precision == "int8" and engine != "openvino":
+        return "float32", f"{NAMES[engine]} does not compute in int8"
+    if precision == "int8":
+        has_it = bool(machine.cpu_int8)
+    elif precision == "bfloat16":
         has_it = machine.gpu >= BFLOAT16_CAPABILITY if on_gpu and machine.gpu else bool(machine.cpu_bfloat16)
     else:
         has_it = bool(on_gpu and machine.gpu and machine.gpu >= FLOAT16_CAPABILITY)

@@ -1,12 +1,13 @@
 """Arrays in, plots out: one style, with colours that colour-blind people can tell apart."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 # M. Okabe, K. Ito, "Color Universal Design" (2008).
 BLUE, ORANGE = "#0072b2", "#d55e00"
 INK, GREY = "#24292e", "#d3d8dd"
+Bars = Mapping[str, tuple[float, float, float]]  # by name: low, middle, high
 STYLE: Any = {
     "figure.dpi": 120,
     "font.size": 10,
@@ -66,8 +67,8 @@ def draw_field(axes: Any, rows: Sequence[Any], field: str, label: str) -> None:
     axes.xaxis.get_major_locator().set_params(integer=True)
 
 
-def draw_bars(path: Path, groups: Mapping[str, Mapping[str, tuple[float, float, float]]], ours: str, unit: str) -> None:
-    """One panel a group of horizontal bars, each (low, middle, high) with its spread, as a PNG; `ours` stands out."""
+def draw_bars(path: Path, groups: Mapping[str, Bars], ours: Collection[str], unit: str) -> None:
+    """One panel a group of horizontal bars with their spread, as a PNG; those called as in `ours` stand out."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -82,7 +83,7 @@ def draw_bars(path: Path, groups: Mapping[str, Mapping[str, tuple[float, float, 
             names, values = list(bars), list(bars.values())
             middles = [middle for _, middle, _ in values]
             spread = [[middle - low for low, middle, _ in values], [high - middle for _, middle, high in values]]
-            colours = [ORANGE if name == ours else BLUE for name in names]
+            colours = [ORANGE if name in ours else BLUE for name in names]
             drawn = axes.barh(names, middles, xerr=spread, color=colours, error_kw={"ecolor": INK, "linewidth": 1})
             axes.bar_label(drawn, [f"{middle:.3g}" for middle in middles], padding=6)
             axes.invert_yaxis()

@@ -5,6 +5,9 @@ from importlib.util import find_spec
 
 import pytest
 
+from jobs.bench_report import Conditions, write_report
+from jobs.bench_rounds import INT8, LIMIT, OURS, Measured
+from jobs.bench_training import Trained, Trainings
 from tests.commands import job, job_here
 from tests.tiny_runs import draw_pictures
 
@@ -44,3 +47,24 @@ def test_the_page_names_everyone_measured_or_absent(photos, tmp_path):
         assert {name.split(":")[0]: precision for name, precision, _ in rates}["stock Keras"] == "float32"
     assert re.search(r"^\| 100 \| [\d.]+ \| [\d.]+ \| \d+ MB", page, re.MULTILINE)
     assert out.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_was_asked_for_in_int8_has_a_column_of_its_own(tmp_path):
+    rates = {OURS: 30.0, "keras": 10.0, LIMIT: 32.0, OURS + INT8: 60.0, LIMIT + INT8: 64.0}
+    results = [Measured("vgg16", "none", name, [rate], "float32") for name, rate in rates.items()]
+    results.append(Measured("vgg16", "none", "timm", [], "", "not installed"))
+    head, integers = Trained(800.0, [1.0, 2.0], 18_000), Trained(400.0, [1.0, 2.0], 18_000)
+    trainings = Trainings(16_000, head, head, head, integers, {"head": [1000.0], "finetune": [1000.0]})
+    write_report(tmp_path / "page.md", Conditions(100, 1), results, [], trainings)
+    page = (tmp_path / "page.md").read_text()
+    assert "| | precision | photos/s | Pawscore against it | in int8 |\n|---|---|---|---|---|\n" in page
+    assert (
+        "| stock Keras: image_dataset_from_directory and predict | float32 | 10.0 (10.0 to 10.0) | 3.00x | 6.00x |"
+        in page
+    )
+    assert "| the engine alone in int8 | float32 | 64.0 (64.0 to 64.0) | 0.47x | 0.94x |" in page
+    assert "| timm/PyTorch: DataLoader, channels last | | absent: not installed | | |" in page
+    assert "| `head`, 30 epochs, asked for int8 | 400 s | 30,000 s | 75x |" in page
+    plain = [result for result in results if not result.name.endswith(INT8)]
+    write_report(tmp_path / "page.md", Conditions(100, 1), plain, [], trainings._replace(integers=None))
+    assert "int8" not in (tmp_path / "page.md").read_text()

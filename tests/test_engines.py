@@ -10,14 +10,16 @@ from tiny_runs import save_tiny_run
 from jobs import trust
 from models.conversion import ConvertedFolder, convert
 from models.engines import OpenVINOEngine, make_engine
+from models.machine import Machine, cpu_bfloat16
 from models.mixed import with_precision
-from models.precision import Choice, EngineError, Machine, cpu_bfloat16
+from models.precision import Choice, EngineError
 from models.predict import run_batches, run_views
 from models.saved import build_network, load_run
 
 EXACT = Choice("tensorflow", "float32", "")
 OPENVINO = Choice("openvino", "float32", "")
 SHORT = Choice("openvino", "bfloat16", "")
+INTEGERS = Choice("openvino", "int8", "", ((-1.0, 1.0), *[(0.0, 1.0)] * 4))
 PLAIN = Machine("", None, True)
 
 
@@ -33,7 +35,9 @@ def images(network):
     return np.random.default_rng(0).uniform(0, 255, (37, 2, side, side, 3)).astype(np.float32)
 
 
-@pytest.mark.parametrize("choice", [EXACT, OPENVINO, SHORT], ids=lambda choice: f"{choice.engine}-{choice.precision}")
+@pytest.mark.parametrize(
+    "choice", [EXACT, OPENVINO, SHORT, INTEGERS], ids=lambda choice: f"{choice.engine}-{choice.precision}"
+)
 def test_a_picture_gets_the_same_bytes_in_every_place_of_every_batch(network, images, choice):
     if choice == SHORT and not cpu_bfloat16():
         pytest.skip("this CPU has no bfloat16")

@@ -16,7 +16,7 @@ import pytest
 from job_server import JobServer, job_server
 from tiny_runs import save_tiny_run
 
-from models.precision import cpu_bfloat16
+from models.machine import cpu_bfloat16
 
 KILLS = 10
 PHOTOS = 500

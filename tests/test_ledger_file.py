@@ -92,10 +92,10 @@ def test_a_lock_can_be_waited_for(path: Path):
     process.stdout.readline()
     with pytest.raises(LockedError, match=rf"pid {process.pid} on"), open_ledger(path):
         pass
-    killer = threading.Timer(0.2, process.kill)
-    killer.start()
+    killed = threading.Event()
+    threading.Timer(0.2, lambda: (killed.set(), process.kill())).start()
     with open_ledger(path, wait=True):
-        assert killer.finished.is_set()
+        assert killed.is_set()
     kill(process)
 
 

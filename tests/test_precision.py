@@ -3,23 +3,25 @@
 import numpy as np
 import pytest
 
-from models import ModelError
+from models import ModelError, precision
 from models.agreement import compare
+from models.backbones import check_int8
+from models.machine import Machine, cpu_bfloat16, cpu_int8
 from models.precision import (
     Choice,
     Disagreement,
     EngineError,
-    Machine,
     choose,
-    cpu_bfloat16,
     fall_back,
     for_features,
     reopen,
+    tail_precision,
 )
 
 EXACT, OPENVINO = Choice("tensorflow", "float32", ""), Choice("openvino", "float32", "")
 SHORT = Choice("openvino", "bfloat16", "")
 AMX, PLAIN = Machine("AMX", None, True), Machine("", None, True)
+VNNI = Machine("", None, True, "AVX-VNNI")
 BOTH = ("openvino", "tensorflow")
 
 
@@ -50,6 +52,41 @@ def test_the_flags_of_the_processor_are_read_whole_words(tmp_path):
     file.write_text("processor : 0\nflags : fpu avx512_bf16 amx_tile\n")
     assert cpu_bfloat16(file) == "AVX512-BF16"
     assert cpu_bfloat16(tmp_path / "none") == ""
+    file.write_text("processor : 0\nflags : fpu avx2 avx_vnni\n")
+    assert (cpu_int8(file), cpu_bfloat16(file)) == ("AVX-VNNI", "")
+
+
+def test_int8_is_for_those_who_ask_where_openvino_and_the_processor_have_it():
+    assert choose("auto", "auto", BOTH, VNNI).precision == "float32"
+    asked = choose("auto", "int8", BOTH, VNNI)
+    assert (asked.engine, asked.precision) == ("openvino", "int8")
+    assert "no int8" in choose("auto", "int8", BOTH, PLAIN).why
+    without = choose("auto", "int8", BOTH, VNNI._replace(openvino=False))
+    assert (without.engine, without.precision) == ("tensorflow", "float32") and "does not compute" in without.why
+    assert choose("auto", "int8", BOTH, VNNI._replace(gpu=(8, 0))).precision == "float32"
+    assert reopen("openvino", "int8", VNNI) == (Choice("openvino", "int8", "as the run was made"), "")
+    assert reopen("openvino", "int8", PLAIN)[0].precision == "float32"
+
+
+def test_the_tail_of_an_int8_network_is_trained_in_bfloat16_where_the_processor_has_it():
+    integers = Choice("openvino", "int8", "")
+    assert tail_precision(integers, BOTH, VNNI) == "float32"
+    assert tail_precision(integers, BOTH, VNNI._replace(cpu_bfloat16="AMX")) == "bfloat16"
+    assert tail_precision(integers, (), VNNI._replace(cpu_bfloat16="AMX")) == "float32"
+
+
+def test_what_int8_computes_is_kept_apart_by_its_ranges():
+    one, two = (Choice("openvino", "int8", "", ((low, 1.0),)) for low in (0.0, -0.5))
+    assert one.arithmetic != two.arithmetic != SHORT.arithmetic
+
+
+@pytest.mark.parametrize(
+    "asked", [("resnet50", "head", "auto"), ("vgg16", "scratch", "auto"), ("vgg16", "head", "tensorflow")]
+)
+def test_what_can_not_be_computed_in_int8_is_one_sentence(asked):
+    with pytest.raises(ModelError, match="take --"):
+        check_int8(*asked)
+    check_int8("vgg19", "finetune", "openvino")
 
 
 def test_agreement_forgives_the_undecided_and_never_what_is_no_number():
@@ -68,6 +105,15 @@ def test_features_are_exact_where_a_backbone_asks_for_it_and_nobody_for_a_precis
     assert for_features(SHORT, "bfloat16", True) == for_features(SHORT, "auto", False) == SHORT
     on_gpu = Choice("tensorflow", "float16", "")
     assert for_features(on_gpu, "auto", True) == on_gpu
+
+
+@pytest.mark.parametrize(("flag", "next_one"), [("", "float32"), ("AMX", "bfloat16")])
+def test_int8_that_disagrees_gives_way_to_the_next_format_that_the_processor_has(monkeypatch, flag, next_one):
+    monkeypatch.setattr(precision, "cpu_bfloat16", lambda: flag)
+    integers = Choice("openvino", "int8", "", ((0.0, 1.0),))
+    instead = fall_back(integers, Disagreement("far off", "int8"))
+    assert (instead.engine, instead.precision, instead.ranges) == ("openvino", next_one, ())
+    assert fall_back(integers, EngineError("no such operation")).arithmetic == EXACT.arithmetic
 
 
 def test_what_computes_instead_depends_on_what_was_wrong(capsys):

@@ -6,6 +6,7 @@ import tf_keras
 
 from models.conversion import compile_converted, convert
 from models.engines import OpenVINOEngine
+from models.precision import Choice
 from models.predict import run_views
 from models.rounding import round_filters, round_keeping_sums
 
@@ -51,4 +52,4 @@ def test_edge_filters_stay_deaf_to_brightness():
 
 def answer(converted):
     even = np.ones((1, 1, 32, 32, 3), np.float32)
-    return run_views(OpenVINOEngine(compile_converted(converted, "float32")), even)[0].ravel()
+    return run_views(OpenVINOEngine(compile_converted(converted, Choice("openvino", "float32", ""))), even)[0].ravel()

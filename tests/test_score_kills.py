@@ -64,7 +64,7 @@ def test_rounds_that_are_killed_end_in_the_csv_of_one_undisturbed_round(place):
     for path in (*place.glob("s.*"), *place.glob("run/scores.sqlite*")):
         path.unlink()
     for number in (1, 40, 100):
-        process = start(place, seconds=0.02)
+        process = start(place, seconds=0.05)
         wait_until(lambda number=number: scored(place) >= number, process)
         process.send_signal(signal.SIGKILL)
         process.communicate()
@@ -81,7 +81,7 @@ def test_rounds_that_are_killed_end_in_the_csv_of_one_undisturbed_round(place):
 
 
 def test_a_round_that_is_interrupted_is_recorded_with_130_and_goes_on(place):
-    process = start(place, seconds=0.02)
+    process = start(place, seconds=0.05)
     wait_until(lambda: scored(place), process)
     process.send_signal(signal.SIGTERM)
     assert process.wait() == 130

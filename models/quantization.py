@@ -1,0 +1,64 @@
+"""Convolutions in integers of eight bits, for networks that are one chain: products twice as fast as in bfloat16.
+
+What goes into a convolution is counted in 255 steps between the extremes seen on some pictures, its filters in 127
+steps to either side, each by its own largest weight; sums stay in 32 bits, and everything else in float32. R.
+Krishnamoorthi, "Quantizing deep convolutional networks for efficient inference: A whitepaper" (2018), section 3.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from models.precision import Ranges
+
+if TYPE_CHECKING:
+    import tf_keras
+
+BATCH = 8  # pictures at once
+STEPS = 256
+SMALLEST = 1e-8  # no filter's scale is less, not even that of zeros
+
+
+def find_ranges(network: "tf_keras.Model", images: np.ndarray) -> Ranges:
+    """The extremes of what goes into every convolution of a chain, in float32, over prepared images (N, S, S, 3)."""
+    import tensorflow as tf
+    import tf_keras
+
+    inputs = [layer.input for layer in network.layers if isinstance(layer, tf_keras.layers.Conv2D)]
+    seen = tf_keras.Model(network.input, inputs)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, *images.shape[1:]), tf.float32)])
+    def extremes(pictures: tf.Tensor) -> tf.Tensor:
+        values = tf.nest.flatten(seen(pictures, training=False))
+        return tf.stack([[tf.reduce_min(value), tf.reduce_max(value)] for value in values])
+
+    found = [extremes(images[start : start + BATCH]).numpy() for start in range(0, len(images), BATCH)]
+    low, high = np.min(found, axis=0)[:, 0], np.max(found, axis=0)[:, 1]
+    return tuple(zip(low.astype(float).tolist(), high.astype(float).tolist(), strict=True))
+
+
+def quantize(converted: Any, ranges: Ranges) -> Any:
+    """A copy of an OpenVINO model whose convolutions, a chain, compute in int8. There may be more `ranges` than
+    convolutions, for a network that was cut. Raises ValueError when there are fewer."""
+    quantized = converted.clone()
+    convolutions = [each for each in quantized.get_ordered_ops() if each.get_type_name() == "Convolution"]
+    if len(convolutions) > len(ranges):
+        raise ValueError(f"{len(convolutions)} convolutions, and ranges of {len(ranges)}")
+    for operation, (low, high) in zip(convolutions, ranges, strict=False):
+        largest = max(-low, high, SMALLEST)
+        # Without negative values all steps go to the positive ones.
+        span = (0.0, largest) if low >= 0 else (-largest * STEPS / (STEPS - 2), largest)
+        _round(operation, 0, np.float32(span[0]), np.float32(span[1]), STEPS)
+        weights = np.asarray(operation.input_value(1).get_node().data, dtype=np.float32)
+        scale = np.maximum(np.abs(weights).max(axis=(1, 2, 3), keepdims=True), np.float32(SMALLEST))
+        _round(operation, 1, -scale, scale, STEPS - 1)
+    quantized.validate_nodes_and_infer_types()
+    return quantized
+
+
+def _round(operation: Any, place: int, low: Any, high: Any, steps: int) -> None:
+    """Have an operation's input in that place counted in `steps` between `low` and `high`."""
+    from openvino import opset13
+
+    counted = opset13.fake_quantize(operation.input_value(place), low, high, low, high, steps)
+    operation.input(place).replace_source_output(counted.output(0))
