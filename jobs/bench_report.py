@@ -138,8 +138,8 @@ def _trainings(measured: Trainings) -> list[str]:
         _epoch_line("head", head, stock["head"]),
         _epoch_line("finetune", measured.finetune, stock["finetune"]),
     ]
-    if measured.integers:
-        seconds = measured.integers.seconds
+    if measured.int8:
+        seconds = measured.int8.seconds
         told = f"`head`, {EPOCHS} epochs, asked for int8"
         lines.append(_row([told, f"{seconds:,.0f} s", f"{whole:,.0f} s", f"{whole / seconds:.0f}x"]))
     return lines

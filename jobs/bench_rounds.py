@@ -53,7 +53,7 @@ def measure_scoring(
         link(photos, names, folder, photos_each(backbone, pictures))
         run = place / backbone
         make_random_run(run, backbone, photos, names)
-        if find_backbone(backbone).is_chain:
+        if find_backbone(backbone).is_sequential and cpu_int8():
             make_random_run(run.with_name(run.name + INT8), backbone, photos, names, "int8")
         for views in ("none", "flip"):
             results += _rounds(run, folder, views, rounds)
@@ -68,7 +68,7 @@ def photos_each(backbone: str, pictures: int) -> int:
 
 def _rounds(run: Path, folder: Path, views: str, rounds: int) -> list[Measured]:
     names = [OURS, *PEERS]
-    if run.with_name(run.name + INT8).exists():
+    if find_backbone(run.name).is_sequential:
         names += [OURS + INT8, LIMIT + INT8]
     measured = {name: Measured(run.name, views, name, [], "", _missing(name)) for name in names}
     for number in range(rounds):

@@ -45,7 +45,7 @@ class Trainings(NamedTuple):
     head: Trained
     again: Trained
     finetune: Trained
-    integers: Trained | None  # the head once more on features computed in int8, where the processor has it
+    int8: Trained | None  # the head once more on features computed in int8, where the processor has it
     stock: dict[str, list[float]]
 
 
@@ -71,10 +71,10 @@ def measure_training(
         look_at_stock()
     again = _train(place, folder, "head", pictures, FEW_EPOCHS, seed=1)
     finetune = _train(place, folder, "finetune", pictures, FEW_EPOCHS, seed=0)
-    integers = _train(place, folder, "head", pictures, EPOCHS, seed=0, precision="int8") if cpu_int8() else None
+    int8 = _train(place, folder, "head", pictures, EPOCHS, seed=0, precision="int8") if cpu_int8() else None
     if rounds > 2:
         look_at_stock()
-    return Trainings(pictures, head, again, finetune, integers, stock)
+    return Trainings(pictures, head, again, finetune, int8, stock)
 
 
 def _stock_epoch(recipe: str, folder: Path, pictures: int) -> float:

@@ -45,8 +45,18 @@ def command_line() -> str:
     return shlex.join(["python", "-m", f"jobs.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
 
 
+def _behind(error: BaseException) -> BaseException:
+    """The signal that caused an error, or the error itself: a compiled module that a signal meets while it is imported
+    raises ImportError from it, and others raise theirs from that."""
+    cause: BaseException | None = error
+    while isinstance(cause, ImportError):
+        cause = cause.__cause__ or cause.__context__
+    return cause if isinstance(cause, Interruption) else error
+
+
 def exit_code_of(error: BaseException) -> int:
     """The exit code with which a job ends that an error stops."""
+    error = _behind(error)
     if isinstance(error, SubmissionError):
         return error.exit_code
     if isinstance(error, Interruption):
@@ -57,6 +67,7 @@ def exit_code_of(error: BaseException) -> int:
 
 def in_words(error: BaseException) -> str:
     """An error as one sentence."""
+    error = _behind(error)
     if isinstance(error, Interruption):
         return _interrupted(error)
     if isinstance(error, OSError) and error.errno in MENDABLE:
@@ -65,23 +76,13 @@ def in_words(error: BaseException) -> str:
     return str(error)
 
 
-def _behind(error: BaseException) -> BaseException:
-    """The signal that caused an error, or the error itself: a compiled module that a signal meets while it is imported
-    raises ImportError from it, and others raise theirs from that."""
-    cause: BaseException | None = error
-    while isinstance(cause, ImportError):
-        cause = cause.__cause__ or cause.__context__
-    return cause if isinstance(cause, Interruption) else error
-
-
 def _guarded(main: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(main)
     def guarded(*args: object, **options: object) -> None:
         try:
             with interruptible():
                 main(*args, **options)
-        except (Exception, Interruption) as raised:
-            error = _behind(raised)
+        except (Exception, Interruption) as error:
             code = exit_code_of(error)
             if code == 1:
                 raise

@@ -18,7 +18,7 @@ from models.calibration import fit_calibration
 from models.engines import TensorFlowEngine
 from models.history import write_history
 from models.metrics import Metrics, measure
-from models.precision import Choice
+from models.precision import Choice, Disagreement
 from models.saved import save_run
 from submissions.names import escape
 from submissions.plots import draw_curves
@@ -36,7 +36,8 @@ class Finished:
 
 
 def finish(folder: Path, training_set: TrainingSet, trained: Trained, finished: Finished) -> None:
-    """Write history.csv, curves.png, holdout.csv, the weights and, last, the card."""
+    """Write history.csv, curves.png, holdout.csv, the weights and, last, the card. Raises Disagreement where other
+    features have to be trained on."""
     write_history(folder / "history.csv", trained.history)
     if trained.history:  # zero-shot trains nothing
         kinds = dict.fromkeys((finished.card["backbone"], finished.card["recipe"]))
@@ -76,13 +77,16 @@ def finish(folder: Path, training_set: TrainingSet, trained: Trained, finished: 
 
 def _check_scores(training_set: TrainingSet, trained: Trained, finished: Finished, opened: Opened) -> None:
     """Raise ModelError when some held-out pictures are scored otherwise than was measured on features, by the engine
-    and by TensorFlow in float32: features may be exact where scores are not."""
+    and by TensorFlow in float32: features may be exact where scores are not. With features of int8 it is a
+    Disagreement: others may do."""
     rows = {picture.digest: row for row, picture in enumerate(training_set.held_out())}
     scores = trained.held_out["identity"] if trained.final is None else trained.final
     measured = scores[[rows[picture.digest] for picture in finished.probes]]
     agreement = compare(probabilities(opened.engine, finished.images), measured)
     if agreement.holds:
         return
+    if finished.choice.precision == "int8":
+        raise Disagreement(f"the network does not agree with its features of int8: {agreement}", "int8")
     exact = TensorFlowEngine(trained.model, "float32")
     if not compare(probabilities(exact, finished.images), measured).holds:
         raise ModelError(

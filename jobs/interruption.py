@@ -57,6 +57,11 @@ class _Signals:
         finally:
             self._heeded = False
 
+    def raise_if_arrived(self) -> None:
+        """Raise Interruption when a signal has come: for code after what may have swallowed it, as imports do."""
+        if self._arrived and self._heeded and not self.deferred:
+            raise Interruption
+
     def _interrupt(self, _signal: int, _frame: object) -> None:
         first, self._arrived = not self._arrived, True
         if first and self._heeded and not self.deferred:  # only once: its `finally`s run undisturbed
@@ -98,6 +103,7 @@ def _leave_to_parent() -> None:
 _SIGNALS = _Signals()
 listen = _SIGNALS.listen
 interruptible = _SIGNALS.interruptible
+raise_if_arrived = _SIGNALS.raise_if_arrived
 
 
 @contextmanager

@@ -1,9 +1,12 @@
-"""What an int8 network expects of pictures: the extremes of its convolutions' inputs, seen on some labelled ones."""
+"""What an int8 network expects of pictures: the extremes of its convolutions' inputs, seen on calibration pictures."""
 
+import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import tf_keras
 
 from jobs.extraction import Picture, Source
@@ -12,24 +15,38 @@ from jobs.training_set import TrainingSet
 from models import ModelError
 from models.precision import Choice
 from models.quantization import find_ranges
+from pipeline import InputError
 
 PICTURES = 64
 
 
-def with_ranges(choice: Choice, network: tf_keras.Model, training_set: TrainingSet, source: Source) -> Choice:
-    """`choice` with the ranges of `network` where it computes in int8.
+def with_ranges(source: Source, base: tf_keras.Model, training_set: TrainingSet) -> Source:
+    """`source` with the ranges of `base` where it computes in int8. Raises InputError when nothing can be decoded."""
+    if source.choice.precision != "int8":
+        return source
+    _, images = prepared_pictures(source, calibration_pictures(training_set), keep=True)
+    if not len(images):
+        raise InputError("none of the labelled pictures that were tried can be decoded; look at the data folder.")
+    side = source.preparation.image_size
+    black_and_white = np.stack([np.full((side, side, 3), value, np.float32) for value in (0, 255)])
+    images = np.concatenate([source.preparation.preprocess(black_and_white), images])
+    return replace(source, choice=replace(source.choice, ranges=find_ranges(base, images)))
 
-    They are seen on the same pictures whatever the split is, so that another training finds its features stored.
-    """
+
+def calibration_pictures(training_set: TrainingSet) -> list[Picture]:
+    """Those whose SHA-256 are the smallest, of all that are there: as good as drawn by lot, and the same ones whatever
+    the split is, so that another training finds its features."""
+    everywhere = itertools.chain(*training_set.parts.values())
+    return sorted(everywhere, key=lambda picture: (picture.digest, picture.path))[:PICTURES]
+
+
+def of_frozen(choice: Choice, source: Source, trained: tf_keras.Model) -> Choice:
+    """`choice` to score a trained network with: in int8 compute the layers that were frozen, as for its features."""
     if choice.precision != "int8":
         return choice
-    _, images = prepared_pictures(source, _some(training_set), keep=True)
-    return replace(choice, ranges=find_ranges(network, images))
-
-
-def _some(training_set: TrainingSet) -> list[Picture]:
-    """Those whose SHA-256 are the smallest: as good as drawn by lot, and the same ones however they are called."""
-    return sorted(training_set.all(), key=lambda picture: (picture.digest, picture.path))[:PICTURES]
+    convolutions = [layer for layer in trained.layers if isinstance(layer, tf_keras.layers.Conv2D)]
+    frozen = len(list(itertools.takewhile(lambda layer: not layer.trainable, convolutions)))
+    return replace(choice, ranges=source.choice.ranges[:frozen])
 
 
 def ranges_to_keep(choice: Choice) -> dict[str, Any]:
@@ -42,6 +59,9 @@ def with_kept_ranges(choice: Choice, card: Mapping[str, Any]) -> Choice:
     if choice.precision != "int8":
         return choice
     try:
-        return replace(choice, ranges=tuple((float(low), float(high)) for low, high in card["ranges"]))
+        ranges = tuple((float(low), float(high)) for low, high in card["ranges"])
     except (KeyError, TypeError, ValueError):
-        raise ModelError("the run's model.json has no ranges for int8; train the run again.") from None
+        ranges = ()
+    if not ranges or not all(-math.inf < low <= 0 <= high < math.inf for low, high in ranges):
+        raise ModelError("the run's model.json has no ranges for int8; train the run again.")
+    return replace(choice, ranges=ranges)

@@ -1,8 +1,8 @@
 """Train a run from its options to its finished folder."""
 
+import shutil
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from jobs.defaults import nearby
 from jobs.exclusion import exclude
 from jobs.extraction import Source, cache_folder
 from jobs.holdout import Finished, finish
+from jobs.interruption import raise_if_arrived
 from jobs.probes import prepared_pictures, spread
-from jobs.ranges import with_ranges
+from jobs.ranges import of_frozen, with_ranges
 from jobs.recipe_runs import train_on_features
 from jobs.reference import write_looks
 from jobs.run_card import Options, fingerprint, new_card
@@ -53,23 +54,42 @@ def train(folder: Path, options: Options) -> None:
     state.mkdir(parents=True, exist_ok=True)
     with exclusive(state / "lock"):
         _check_same(state / "options.json", folder, {**options.that_matter(), "data": fingerprint(training_set)})
-        refused = len(training_set.rejects)
-        tf_keras.utils.set_random_seed(options.seed)
         tf.config.experimental.enable_op_determinism()
         print("\n".join(describe(training_set)), flush=True)
-        clock = time.monotonic()
-        with distribution().scope():
-            trained, source, choice = _train_trusted(training_set, options, choice, state)
-        seconds |= _seconds(trained, time.monotonic() - clock)
-        write_split(training_set, folder)
-        if len(training_set.rejects) > refused:  # pictures that only decoding could tell
-            print("\n".join(describe(training_set)))
-        card = new_card(options, training_set) | {"seconds": seconds, "features": trained.features}
-        card["features_plain"] = trained.plain
-        probes = prepared_pictures(source, spread(training_set.held_out()), keep=trained.features is not None)
-        choice = with_ranges(choice, trained.model, training_set, source)
-        finish(folder, training_set, trained, Finished(card, choice, *probes))
+        while True:  # at most four times: TensorFlow in float32 is what others are compared with
+            try:
+                _train_and_finish(folder, training_set, options, choice, seconds)
+                break
+            except EngineError as error:
+                raise_if_arrived()
+                choice = fall_back(choice, error, this_machine())
+                _forget_stages(state)
         _write_page(folder, training_set, options.cache)
+
+
+def _train_and_finish(
+    folder: Path, training_set: TrainingSet, options: Options, choice: Choice, seconds: dict[str, float]
+) -> None:
+    """Raises EngineError when `choice` does not suit what is trained."""
+    refused, clock = len(training_set.rejects), time.monotonic()
+    tf_keras.utils.set_random_seed(options.seed)
+    with distribution().scope():
+        trained, source = _train(training_set, options, choice, folder / "training")
+    seconds = seconds | _seconds(trained, time.monotonic() - clock)
+    write_split(training_set, folder)
+    if len(training_set.rejects) > refused:  # pictures that only decoding could tell
+        print("\n".join(describe(training_set)))
+    card = new_card(options, training_set) | {"seconds": seconds, "features": trained.features}
+    card["features_plain"] = trained.plain
+    probes = prepared_pictures(source, spread(training_set.held_out()), keep=trained.features is not None)
+    finish(folder, training_set, trained, Finished(card, of_frozen(choice, source, trained.model), *probes))
+
+
+def _forget_stages(state: Path) -> None:
+    """What was trained on features of an engine that does not suit is trained again."""
+    for stage in state.iterdir():
+        if stage.is_dir():
+            shutil.rmtree(stage)
 
 
 def _write_page(folder: Path, training_set: TrainingSet, cache: Path) -> None:
@@ -97,17 +117,6 @@ def _column(options: Options) -> tuple[str, ...]:
     return () if options.recipe == SCRATCH else find_backbone(options.backbone).bfloat16
 
 
-def _train_trusted(
-    training_set: TrainingSet, options: Options, choice: Choice, state: Path
-) -> tuple[Trained, Source, Choice]:
-    while True:  # at most four times: TensorFlow in float32 is what others are compared with
-        try:
-            trained, source = _train(training_set, options, choice, state)
-            return trained, source, choice
-        except EngineError as error:
-            choice = fall_back(choice, error)
-
-
 def _train(training_set: TrainingSet, options: Options, choice: Choice, state: Path) -> tuple[Trained, Source]:
     callbacks = []
     if options.tensorboard is not None:
@@ -130,7 +139,7 @@ def _train(training_set: TrainingSet, options: Options, choice: Choice, state: P
     cache, limit = cache_folder(options.cache), options.features_limit
     exact = for_features(choice, options.precision, backbone.float32_features)
     source = Source(training_set.root, preparation, identity, exact, cache, limit)
-    source = replace(source, choice=with_ranges(exact, base, training_set, source))
+    source = with_ranges(source, base, training_set)
     return train_on_features(training_set, backbone, base, source, options.recipe, settings), source
 
 
@@ -142,6 +151,7 @@ def _tensorboard(folder: Path) -> tf_keras.callbacks.Callback:
 
 
 def _print_epoch(row: EpochRow) -> None:
+    raise_if_arrived()  # a signal that a library's import has swallowed
     print(
         f"{row.stage} {row.epoch:>3}: loss {row.loss:.4f} accuracy {100 * row.accuracy:.2f} %, "
         f"validation loss {row.val_loss:.4f} accuracy {100 * row.val_accuracy:.2f} %, {row.seconds:.1f} s",

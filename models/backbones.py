@@ -30,7 +30,7 @@ class Backbone:
     learning rate of the head on frozen features. `bfloat16` names the engines in which it is the faster precision
     on CPUs that have it (docs/performance.md); none of them for networks that are not heavy on convolutions and
     were not measured. With `float32_features` OpenVINO computes only scores in it: what is trained on is exact.
-    `is_chain` tells that each layer takes what the one before gives: it can be computed in int8.
+    `is_sequential` tells that each layer takes what the one before gives: it can be computed in int8.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Backbone:
     scales: tuple[int, ...] = ()
     bfloat16: tuple[str, ...] = ("openvino", "tensorflow")
     float32_features: bool = False
-    is_chain: bool = False
+    is_sequential: bool = False
 
     @property
     def preprocess_input(self) -> Callable[[Any], Any]:
@@ -73,8 +73,8 @@ class Backbone:
 
 
 _ROWS = (
-    Backbone("vgg16", "VGG16", "vgg16", "block5_conv1", head="flatten", head_rate=2e-5, is_chain=True),
-    Backbone("vgg19", "VGG19", "vgg19", "block5_conv1", head="flatten", head_rate=2e-5, is_chain=True),
+    Backbone("vgg16", "VGG16", "vgg16", "block5_conv1", head="flatten", head_rate=2e-5, is_sequential=True),
+    Backbone("vgg19", "VGG19", "vgg19", "block5_conv1", head="flatten", head_rate=2e-5, is_sequential=True),
     Backbone("resnet50", "ResNet50", "resnet", "conv5_block1_1_conv"),
     Backbone("resnet50v2", "ResNet50V2", "resnet_v2", "conv5_block1_preact_bn"),
     Backbone("resnet101v2", "ResNet101V2", "resnet_v2", "conv5_block1_preact_bn"),
@@ -122,9 +122,9 @@ def check_int8(backbone: str, recipe: str, engine: str) -> None:
     """Raise ModelError when a network of that backbone and recipe can't be computed in int8, or not by the engine."""
     if engine == "tensorflow":
         raise ModelError("TensorFlow does not compute in int8; take --engine openvino, or --precision auto.")
-    chains = [name for name, row in BACKBONES.items() if row.is_chain]
-    if backbone not in chains or recipe not in ("head", "finetune"):
+    known = [name for name, row in BACKBONES.items() if row.is_sequential]
+    if backbone not in known or recipe not in ("head", "finetune"):
         raise ModelError(
             f"backbone {backbone} with recipe {recipe} can't be computed in int8; take --precision auto, or one of "
-            f"{', '.join(chains)} with head or finetune."
+            f"{', '.join(known)} with head or finetune."
         )

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from models import ModelError
-from models.machine import Machine, cpu_bfloat16
+from models.machine import Machine
 
 NAMES = {"openvino": "OpenVINO", "tensorflow": "TensorFlow"}
 ENGINES = tuple(NAMES)
@@ -36,7 +36,8 @@ class Disagreement(EngineError):
 
 @dataclass(frozen=True)
 class Choice:
-    """An engine and a precision, with the reasons in words; int8 needs the `ranges` of a network's convolutions."""
+    """An engine and a precision, with the reasons in words; in int8 compute the first
+    convolutions, as many as there are `ranges` of what goes into them."""
 
     engine: str
     precision: str
@@ -116,11 +117,11 @@ def tail_precision(choice: Choice, column: Iterable[str], machine: Machine) -> s
     return "bfloat16" if is_there and is_faster else "float32"
 
 
-def fall_back(choice: Choice, error: EngineError) -> Choice:
+def fall_back(choice: Choice, error: EngineError, machine: Machine) -> Choice:
     """What computes instead of `choice`, and one line that says so: its engine in a longer format where the shorter one
     may be what was wrong, else TensorFlow in float32."""
     is_precision = isinstance(error, Disagreement) and error.precision != "float32"
-    longer = "bfloat16" if is_precision and choice.precision == "int8" and cpu_bfloat16() else "float32"
+    longer = "bfloat16" if is_precision and choice.precision == "int8" and machine.cpu_bfloat16 else "float32"
     instead = Choice(choice.engine if is_precision else "tensorflow", longer, str(error))
     print(f"{NAMES[instead.engine]} computes in {longer}: {error}.", flush=True)
     return instead

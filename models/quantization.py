@@ -1,10 +1,12 @@
-"""Convolutions in integers of eight bits, for networks that are one chain: products twice as fast as in bfloat16.
+"""Convolutions in integers of eight bits, for sequential networks.
 
-What goes into a convolution is counted in 255 steps between the extremes seen on some pictures, its filters in 127
-steps to either side, each by its own largest weight; sums stay in 32 bits, and everything else in float32. R.
-Krishnamoorthi, "Quantizing deep convolutional networks for efficient inference: A whitepaper" (2018), section 3.
+What goes into a convolution is counted in 255 steps up to the largest value seen on calibration pictures (where there
+are negative ones, in 127 to either side), its filters in 127 steps to either side, each by its own largest weight;
+sums stay in 32 bits, and everything else in float32. R. Krishnamoorthi, "Quantizing deep convolutional networks for
+efficient inference: A whitepaper" (2018), section 3.
 """
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +22,8 @@ SMALLEST = 1e-8  # no filter's scale is less, not even that of zeros
 
 
 def find_ranges(network: "tf_keras.Model", images: np.ndarray) -> Ranges:
-    """The extremes of what goes into every convolution of a chain, in float32, over prepared images (N, S, S, 3)."""
+    """The extremes of what goes into every convolution of a sequential network, and 0, over prepared images
+    (N, S, S, 3), N > 0, in float32; rounded away from 0 to three digits, so that no processor's last bits matter."""
     import tensorflow as tf
     import tf_keras
 
@@ -34,16 +37,24 @@ def find_ranges(network: "tf_keras.Model", images: np.ndarray) -> Ranges:
 
     found = [extremes(images[start : start + BATCH]).numpy() for start in range(0, len(images), BATCH)]
     low, high = np.min(found, axis=0)[:, 0], np.max(found, axis=0)[:, 1]
-    return tuple(zip(low.astype(float).tolist(), high.astype(float).tolist(), strict=True))
+    return tuple((0.0 - _rounded_up(-lowest), _rounded_up(highest)) for lowest, highest in zip(low, high, strict=True))
+
+
+def _rounded_up(value: float) -> float:
+    """The next number of three digits from `value` up, 0 for a negative one."""
+    if value <= 0:
+        return 0.0
+    digit = 10.0 ** (math.floor(math.log10(value)) - 2)
+    return float(f"{math.ceil(value / digit) * digit:.3g}")
 
 
 def quantize(converted: Any, ranges: Ranges) -> Any:
-    """A copy of an OpenVINO model whose convolutions, a chain, compute in int8. There may be more `ranges` than
-    convolutions, for a network that was cut. Raises ValueError when there are fewer."""
+    """A copy of an OpenVINO model, sequential, whose first convolutions compute in int8, one for each of `ranges`; of
+    these there may be more, for a network that was cut. Raises ValueError when there are none."""
+    if not ranges:
+        raise ValueError("int8 needs the ranges of convolutions")
     quantized = converted.clone()
     convolutions = [each for each in quantized.get_ordered_ops() if each.get_type_name() == "Convolution"]
-    if len(convolutions) > len(ranges):
-        raise ValueError(f"{len(convolutions)} convolutions, and ranges of {len(ranges)}")
     for operation, (low, high) in zip(convolutions, ranges, strict=False):
         largest = max(-low, high, SMALLEST)
         # Without negative values all steps go to the positive ones.

@@ -53,8 +53,8 @@ def test_what_was_asked_for_in_int8_has_a_column_of_its_own(tmp_path):
     rates = {OURS: 30.0, "keras": 10.0, LIMIT: 32.0, OURS + INT8: 60.0, LIMIT + INT8: 64.0}
     results = [Measured("vgg16", "none", name, [rate], "float32") for name, rate in rates.items()]
     results.append(Measured("vgg16", "none", "timm", [], "", "not installed"))
-    head, integers = Trained(800.0, [1.0, 2.0], 18_000), Trained(400.0, [1.0, 2.0], 18_000)
-    trainings = Trainings(16_000, head, head, head, integers, {"head": [1000.0], "finetune": [1000.0]})
+    head, int8 = Trained(800.0, [1.0, 2.0], 18_000), Trained(400.0, [1.0, 2.0], 18_000)
+    trainings = Trainings(16_000, head, head, head, int8, {"head": [1000.0], "finetune": [1000.0]})
     write_report(tmp_path / "page.md", Conditions(100, 1), results, [], trainings)
     page = (tmp_path / "page.md").read_text()
     assert "| | precision | photos/s | Pawscore against it | in int8 |\n|---|---|---|---|---|\n" in page
@@ -66,5 +66,5 @@ def test_what_was_asked_for_in_int8_has_a_column_of_its_own(tmp_path):
     assert "| timm/PyTorch: DataLoader, channels last | | absent: not installed | | |" in page
     assert "| `head`, 30 epochs, asked for int8 | 400 s | 30,000 s | 75x |" in page
     plain = [result for result in results if not result.name.endswith(INT8)]
-    write_report(tmp_path / "page.md", Conditions(100, 1), plain, [], trainings._replace(integers=None))
+    write_report(tmp_path / "page.md", Conditions(100, 1), plain, [], trainings._replace(int8=None))
     assert "int8" not in (tmp_path / "page.md").read_text()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models import ModelError, precision
+from models import ModelError
 from models.agreement import compare
 from models.backbones import check_int8
 from models.machine import Machine, cpu_bfloat16, cpu_int8
@@ -108,18 +108,17 @@ def test_features_are_exact_where_a_backbone_asks_for_it_and_nobody_for_a_precis
 
 
 @pytest.mark.parametrize(("flag", "next_one"), [("", "float32"), ("AMX", "bfloat16")])
-def test_int8_that_disagrees_gives_way_to_the_next_format_that_the_processor_has(monkeypatch, flag, next_one):
-    monkeypatch.setattr(precision, "cpu_bfloat16", lambda: flag)
+def test_int8_that_disagrees_gives_way_to_the_next_format_that_the_processor_has(flag, next_one):
     integers = Choice("openvino", "int8", "", ((0.0, 1.0),))
-    instead = fall_back(integers, Disagreement("far off", "int8"))
+    instead = fall_back(integers, Disagreement("far off", "int8"), VNNI._replace(cpu_bfloat16=flag))
     assert (instead.engine, instead.precision, instead.ranges) == ("openvino", next_one, ())
-    assert fall_back(integers, EngineError("no such operation")).arithmetic == EXACT.arithmetic
+    assert fall_back(integers, EngineError("no such operation"), VNNI).arithmetic == EXACT.arithmetic
 
 
 def test_what_computes_instead_depends_on_what_was_wrong(capsys):
-    assert fall_back(SHORT, Disagreement("far off", "bfloat16")).engine == "openvino"
-    assert fall_back(SHORT, Disagreement("features far off", "float32")).engine == "tensorflow"
-    assert fall_back(SHORT, EngineError("no such operation")).engine == "tensorflow"
+    assert fall_back(SHORT, Disagreement("far off", "bfloat16"), AMX).engine == "openvino"
+    assert fall_back(SHORT, Disagreement("features far off", "float32"), AMX).engine == "tensorflow"
+    assert fall_back(SHORT, EngineError("no such operation"), AMX).engine == "tensorflow"
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
         "OpenVINO",
         "TensorFlow",

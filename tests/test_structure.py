@@ -20,6 +20,9 @@ WITHOUT_TENSORFLOW = (
     "models/history.py",
     "models/calibration.py",
     "models/card.py",
+    "models/machine.py",
+    "models/precision.py",
+    "models/quantization.py",
 )
 JOBS = ("data", "train", "evaluate", "submit", "score", "rounds", "describe", "report", "verify", "bench")
 
