@@ -133,16 +133,17 @@ def _trainings(measured: Trainings) -> list[str]:
         "",
         "| | Pawscore | stock Keras, extrapolated | ratio |",
         "|---|---|---|---|",
-        f"| `head`, {EPOCHS} epochs: the whole command | {head.seconds:,.0f} s | {whole:,.0f} s | "
-        f"{whole / head.seconds:.0f}x |",
+        _command_line(f"`head`, {EPOCHS} epochs: the whole command", head, whole),
         _epoch_line("head", head, stock["head"]),
         _epoch_line("finetune", measured.finetune, stock["finetune"]),
     ]
     if measured.int8:
-        seconds = measured.int8.seconds
-        told = f"`head`, {EPOCHS} epochs, asked for int8"
-        lines.append(_row([told, f"{seconds:,.0f} s", f"{whole:,.0f} s", f"{whole / seconds:.0f}x"]))
+        lines.append(_command_line(f"`head`, {EPOCHS} epochs, asked for int8", measured.int8, whole))
     return lines
+
+
+def _command_line(words: str, ours: Trained, theirs: float) -> str:
+    return _row([words, f"{ours.seconds:,.0f} s", f"{theirs:,.0f} s", f"{theirs / ours.seconds:.0f}x"])
 
 
 def _epoch_line(recipe: str, ours: Trained, stock: list[float]) -> str:

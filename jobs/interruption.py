@@ -31,7 +31,7 @@ class _Signals:
         self.deferred = 0
         self._heeded = False  # within `interruptible`
         self._arrived = False
-        self._first: float | None = None
+        self._first = 0.0
 
     def listen(self) -> None:
         """Take over the signals; only the main thread can."""
@@ -75,7 +75,7 @@ class _Signals:
 
     def _count(self) -> None:
         now = time.monotonic()
-        if self._first is None:
+        if not self.asked.is_set():
             self._first = now
             self.asked.set()
             if self.deferred:

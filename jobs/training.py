@@ -24,13 +24,14 @@ from jobs.scratch_runs import train_scratch
 from jobs.stages import Settings, Trained
 from jobs.suspects import write_suspects
 from jobs.training_set import TrainingSet, describe, load_training_set, write_split
+from jobs.trust import replacement
 from jobs.zero_shot import prepare_zero_shot, score_zero_shot
 from models import ModelError
 from models.backbones import find_backbone
 from models.card import read_card, read_json, write_json
 from models.engines import this_machine
 from models.history import EpochRow
-from models.precision import Choice, EngineError, choose, fall_back, for_features
+from models.precision import Choice, EngineError, choose, for_features
 from models.recipes import SCRATCH_SIZE, ZERO_SHOT
 from models.saved import SCRATCH, preprocessing
 from models.training import distribution
@@ -61,8 +62,7 @@ def train(folder: Path, options: Options) -> None:
                 _train_and_finish(folder, training_set, options, choice, seconds)
                 break
             except EngineError as error:
-                raise_if_arrived()
-                choice = fall_back(choice, error, this_machine())
+                choice = replacement(choice, error)
                 _forget_stages(state)
         _write_page(folder, training_set, options.cache)
 

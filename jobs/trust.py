@@ -50,9 +50,15 @@ def trust(model: tf_keras.Model, choice: Choice, images: np.ndarray | None) -> O
             record = _agreement(engine, choice, images, exact)
             return Opened(engine, choice, record | _agreement_elsewhere(model, choice, images, exact))
         except EngineError as error:
-            raise_if_arrived()
-            choice = fall_back(choice, error, this_machine())
+            choice = replacement(choice, error)
     return Opened(TensorFlowEngine(model, choice.precision), choice, {})
+
+
+def replacement(choice: Choice, error: EngineError) -> Choice:
+    """What computes here instead of `choice` (models.precision.fall_back); if it was a signal that made an import fail,
+    raise that."""
+    raise_if_arrived()
+    return fall_back(choice, error, this_machine())
 
 
 def _exact(model: tf_keras.Model, images: np.ndarray | None) -> np.ndarray | None:
@@ -113,8 +119,7 @@ def _open_openvino(run: Run, choice: Choice, kept: ConvertedFolder) -> Opened:
                 kept.record(choice.precision, _agreement(engine, choice, images, _exact(run.model, images)))
         return Opened(engine, choice, {})
     except EngineError as error:
-        raise_if_arrived()
-        instead = fall_back(choice, error, this_machine())
+        instead = replacement(choice, error)
     if instead.engine == "openvino":
         return _open_openvino(run, instead, kept)
     return Opened(TensorFlowEngine(run.model, "float32"), instead, {})

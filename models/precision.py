@@ -36,8 +36,8 @@ class Disagreement(EngineError):
 
 @dataclass(frozen=True)
 class Choice:
-    """An engine and a precision, with the reasons in words; in int8 compute the first
-    convolutions, as many as there are `ranges` of what goes into them."""
+    """An engine and a precision, with the reasons in words. In int8 compute the first convolutions, as many as there
+    are `ranges` of what goes into them."""
 
     engine: str
     precision: str

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.precision import Ranges
+from models.rounding import SUMMED
 
 if TYPE_CHECKING:
     import tf_keras
@@ -61,7 +62,7 @@ def quantize(converted: Any, ranges: Ranges) -> Any:
         span = (0.0, largest) if low >= 0 else (-largest * STEPS / (STEPS - 2), largest)
         _round(operation, 0, np.float32(span[0]), np.float32(span[1]), STEPS)
         weights = np.asarray(operation.input_value(1).get_node().data, dtype=np.float32)
-        scale = np.maximum(np.abs(weights).max(axis=(1, 2, 3), keepdims=True), np.float32(SMALLEST))
+        scale = np.maximum(np.abs(weights).max(axis=SUMMED["Convolution"], keepdims=True), np.float32(SMALLEST))
         _round(operation, 1, -scale, scale, STEPS - 1)
     quantized.validate_nodes_and_infer_types()
     return quantized

@@ -28,9 +28,14 @@ def place(tmp_path_factory):
     return place
 
 
+def words(place: Path, run: str) -> tuple[object, ...]:
+    """The options of a training in int8."""
+    given = ("--data", place / "data", "--weights", place / "vgg16.weights.h5", "--cache", place / "cache")
+    return (*given, "--precision", "int8", "--epochs", 1, "--run", place / run)
+
+
 def train(place: Path, run: str, *options: object) -> str:
-    words = ("--data", place / "data", "--weights", place / "vgg16.weights.h5", "--cache", place / "cache")
-    done = job("train", *words, "--precision", "int8", "--epochs", 1, "--run", place / run, *options)
+    done = job("train", *words(place, run), *options)
     assert done.code == 0, done.errors
     return done.output
 
@@ -75,8 +80,7 @@ def test_a_network_that_disagrees_with_its_int8_features_is_trained_again_on_oth
         return refused[0] if len(refused) == 1 else compare(*probabilities)
 
     monkeypatch.setattr(holdout, "compare", refuse_once)
-    words = ("--data", place / "data", "--weights", place / "vgg16.weights.h5", "--cache", place / "cache")
-    done = job_here(capfd, "train", *words, "--precision", "int8", "--epochs", 1, "--run", place / "other")
+    done = job_here(capfd, "train", *words(place, "other"))
     assert done.code == 0, done.errors
     card = read_card(place / "other")
     assert card["precision"] in ("bfloat16", "float32") and "ranges" not in card

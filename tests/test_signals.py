@@ -4,14 +4,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
+from commands import ROOT
 
 from jobs.entry import exit_code_of, in_words
 from jobs.interruption import Interruption
-
-HOUSE = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -21,7 +19,7 @@ def ended(tmp_path) -> Callable[[str], tuple[int, str, str]]:
     def run(program: str) -> tuple[int, str, str]:
         (tmp_path / "program.py").write_text(program)
         command = [sys.executable, "-m", "program"]
-        environment = {**os.environ, "PYTHONPATH": f"{HOUSE}{os.pathsep}{tmp_path}"}
+        environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         return done.returncode, done.stdout, done.stderr
 
