@@ -1,8 +1,7 @@
 """One stage of a recipe: epochs over batches, the best one kept, resumable after every epoch."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from tqdm import tqdm
 from models.averaging import WeightAverage
 from models.blending import blend, keep, restore
 from models.calibration import calibrated_loss, fit_offset, log_loss
+from models.gradients import fast_gradients
 from models.history import EpochRow, Ran, epochs_since_best, read_history, write_history
 from models.recipes import UNBLENDED, Stage
 
@@ -47,7 +47,7 @@ def run_stage(
     history = read_history(folder / "history.csv")[: int(epoch)]
     if not history:
         keep(network, folder / "start.npz")
-    with plain_batch_norm(network):
+    with fast_gradients(network):
         while int(epoch) < stage.last and (stage.until or epochs_since_best(history) < stage.patience):
             row = _run_epoch(
                 network, stage, int(epoch), batches, steps, validation, averages, callbacks, folder, history
@@ -69,20 +69,6 @@ def _end(
     if stage.blend:
         blended = blend(network, folder / "start.npz", partial(_predict, network, validation), stage.repeated)
     return Ran(history, kept, blended)
-
-
-@contextmanager
-def plain_batch_norm(network: tf_keras.Model) -> Iterator[None]:
-    """Compute frozen batch norms as what they are, a product and a sum: the fused operation's gradient takes several
-    times as long on a CPU. The scores are the same but for rounding."""
-    norms = [layer for layer in network.layers if getattr(layer, "fused", False)]
-    for layer in norms:
-        layer.fused = False
-    try:
-        yield
-    finally:
-        for layer in norms:
-            layer.fused = True
 
 
 def _compile(network: tf_keras.Model, stage: Stage, steps: int) -> None:

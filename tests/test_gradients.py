@@ -1,0 +1,141 @@
+"""Gradients computed in another way are the same gradients."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+from tf_keras import layers
+
+import models.gradients
+from models.gradients import add_bias, convolve, fast_gradients
+from models.mixed import with_precision
+
+KERNELS = [(3, 3), (1, 7), (5, 3), (2, 2)]
+
+
+@pytest.fixture(autouse=True)
+def avx512_bf16(monkeypatch):
+    monkeypatch.setattr(models.gradients, "cpu_bfloat16", lambda: "AVX512-BF16")
+
+
+@pytest.mark.parametrize("kernel_size", KERNELS)
+@pytest.mark.parametrize("pictures", [1, 5])
+def test_the_products_are_the_gradient_of_the_convolution(kernel_size, pictures):
+    random = np.random.default_rng(0)
+    inputs = tf.constant(random.normal(size=(pictures, 6, 9, 8)).astype(np.float32))
+    kernel = tf.Variable(random.normal(size=(*kernel_size, 8, 4)).astype(np.float32))
+    upstream = tf.constant(random.normal(size=(pictures, 6, 9, 4)).astype(np.float32))
+
+    def gradients(operation):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = operation(inputs, kernel)
+        return outputs, *tape.gradient(outputs, (inputs, kernel), upstream)
+
+    ours = tf.function(lambda: gradients(convolve))()
+    theirs = gradients(lambda x, k: tf.nn.conv2d(x, k, 1, "SAME"))
+    for mine, other in zip(ours, theirs, strict=True):
+        assert mine.shape == other.shape
+        np.testing.assert_allclose(mine, other, rtol=1e-4, atol=1e-4)
+
+
+def test_a_bias_has_the_gradient_that_exact_sums_give():
+    random = np.random.default_rng(0)
+    outputs = tf.cast(tf.constant(random.normal(size=(50, 14, 14, 8)).astype(np.float32)), tf.bfloat16)
+    bias, upstream = tf.zeros(8, tf.bfloat16), tf.reverse(outputs, [0])
+    with tf.GradientTape() as tape:
+        tape.watch(bias)
+        added = add_bias(outputs, bias)
+    exact = upstream.numpy().astype(np.float64).sum((0, 1, 2))
+    assert np.array_equal(added, outputs)
+    np.testing.assert_allclose(tape.gradient(added, bias, upstream).numpy().astype(np.float64), exact, rtol=0.004)
+
+
+def wide_network(precision: str = "bfloat16") -> tf_keras.Model:
+    """Two wide convolutions and everything that is to be left alone."""
+    tf_keras.utils.set_random_seed(0)
+    inputs = layers.Input((6, 6, 256))
+    x = layers.Conv2D(256, 3, padding="same", activation="relu", name="wide")(inputs)
+    x = layers.Conv2D(256, (1, 3), padding="same", use_bias=False, name="flat")(x)
+    x = layers.BatchNormalization(name="norm", trainable=False)(x)
+    x = layers.Conv2D(256, 1, padding="same", name="pointwise")(x)
+    x = layers.Conv2D(256, 3, padding="same", groups=2, name="grouped")(x)
+    x = layers.DepthwiseConv2D(3, padding="same", name="depthwise")(x)
+    x = layers.Conv2D(256, 3, padding="same", dilation_rate=2, name="dilated")(x)
+    x = layers.Conv2D(256, 3, padding="same", strides=2, name="strided")(x)
+    x = layers.Conv2D(128, 3, padding="same", name="narrow")(x)
+    x = layers.Conv2D(256, 3, padding="same", name="of_narrow")(x)
+    x = layers.Conv2D(256, 3, padding="valid", name="unpadded")(x)
+    x = layers.GlobalAveragePooling2D(name="pool_mean")(x)
+    output = layers.Dense(1, "sigmoid", dtype="float32", name="probability")(x)
+    return with_precision(tf_keras.Model(inputs, output), precision)
+
+
+def replaced(network: tf_keras.Model) -> list[str]:
+    return [layer.name for layer in network.layers if "convolution_op" in vars(layer)]
+
+
+def is_whole(network: tf_keras.Model) -> bool:
+    """Whether the layers that are replaced for a while are again as they were made."""
+    return network.get_layer("norm").fused and network.get_layer("wide").use_bias and not replaced(network)
+
+
+def test_wide_convolutions_in_bfloat16_are_replaced_and_come_back():
+    network = wide_network()
+    with fast_gradients(network):
+        assert replaced(network) == ["wide", "flat"]
+        assert not network.get_layer("norm").fused
+    assert is_whole(network)
+
+
+def test_everything_comes_back_after_an_error():
+    network = wide_network()
+    with pytest.raises(KeyError), fast_gradients(network):
+        raise KeyError
+    assert is_whole(network)
+
+
+def test_float32_is_left_alone():
+    network = wide_network("float32")
+    with fast_gradients(network):
+        assert replaced(network) == []
+
+
+@pytest.mark.parametrize("instructions", ["AMX", ""])
+def test_other_processors_are_left_alone(monkeypatch, instructions):
+    monkeypatch.setattr(models.gradients, "cpu_bfloat16", lambda: instructions)
+    network = wide_network()
+    with fast_gradients(network):
+        assert replaced(network) == []
+
+
+def test_a_gpu_is_left_alone(monkeypatch):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+    network = wide_network()
+    with fast_gradients(network):
+        assert replaced(network) == []
+
+
+def gradients_of(network: tf_keras.Model) -> list[np.ndarray]:
+    """Of the mean output for twenty pictures, as training takes it: in a graph."""
+    inputs = tf.constant(np.random.default_rng(1).normal(size=(20, 6, 6, 256)).astype(np.float32))
+
+    @tf.function
+    def compute():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(network(inputs, training=True))
+        return tape.gradient(loss, network.trainable_variables)
+
+    return [gradient.numpy() for gradient in compute()]
+
+
+def test_a_network_has_the_same_gradients_but_for_rounding():
+    network = wide_network()
+    names = [variable.name for variable in network.trainable_variables]
+    usual = gradients_of(network)
+    with fast_gradients(network):
+        fast, again = gradients_of(network), gradients_of(network)
+    assert network.get_layer("wide").bias is network.trainable_variables[1]
+    for name, ours, same, theirs in zip(names, fast, again, usual, strict=True):
+        assert ours.dtype == np.float32 and np.array_equal(ours, same)
+        assert np.linalg.norm(ours - theirs) <= 0.02 * np.linalg.norm(theirs), name
