@@ -127,7 +127,7 @@ def _trainings(measured: Trainings) -> list[str]:
     whole, times = EPOCHS * median(stock["head"]), len(stock["head"])
     lines = [
         f"{measured.pictures:,} photos to train on, {HELD_OUT:,} to validate, no early stopping. Stock Keras is "
-        f"measured for {STOCK_STEPS} steps of 50 photos, {times} times, and the medians extrapolated. "
+        f"measured for {STOCK_STEPS} steps of 50 photos, {times} times, and the median step extrapolated. "
         f"Decoded for features: {head.computed:,} photos by the first training, {again.computed:,} by the second, "
         "which has another split and another head.",
         "",

@@ -1,5 +1,6 @@
 """One stage of a recipe: epochs over batches, the best one kept, resumable after every epoch."""
 
+import sys
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -78,6 +79,9 @@ def _compile(network: tf_keras.Model, stage: Stage, steps: int) -> None:
         optimizer.exclude_from_weight_decay(var_names=["bias"])
     else:
         optimizer = {"adam": tf_keras.optimizers.Adam, "rmsprop": tf_keras.optimizers.RMSprop}[stage.optimizer](rate)
+    if stage.optimizer == "rmsprop" and sys.platform == "linux":
+        # The flatten head has millions of weights: one pass over them instead of ten. Keras compiles for GPUs only.
+        optimizer.jit_compile = True
     network.compile(
         optimizer,
         loss=tf_keras.losses.BinaryCrossentropy(label_smoothing=stage.label_smoothing),

@@ -1,0 +1,61 @@
+"""A stage of a training does what Keras' plain loop does."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+
+from models.recipes import Stage
+from models.training import run_stage
+
+RATE, EPOCHS, BATCH = 1e-3, 3, 8
+
+
+def network() -> tf_keras.Model:
+    tf_keras.utils.set_random_seed(0)
+    return tf_keras.Sequential(
+        [
+            tf_keras.layers.Input((16,)),
+            tf_keras.layers.Dense(32, activation="relu"),
+            tf_keras.layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+
+
+def batches(epoch: int = 0) -> tf.data.Dataset:
+    random = np.random.default_rng(0)
+    inputs = random.normal(size=(40, 16)).astype(np.float32)
+    labels = (inputs[:, :1] > 0).astype(np.float32)
+    return tf.data.Dataset.from_tensor_slices((inputs, labels)).batch(BATCH)
+
+
+def train_plainly(optimizer: tf_keras.optimizers.Optimizer) -> tf_keras.Model:
+    plain = network()
+    plain.compile(optimizer, "binary_crossentropy")
+    plain.fit(batches(), epochs=EPOCHS, verbose=0)
+    return plain
+
+
+@pytest.mark.parametrize(
+    ("name", "optimizer"), [("rmsprop", tf_keras.optimizers.RMSprop), ("adam", tf_keras.optimizers.Adam)]
+)
+def test_a_stage_gives_the_weights_of_a_plain_training(tmp_path: Path, name, optimizer):
+    trained, stage = network(), Stage(name, name, RATE, BATCH, EPOCHS, EPOCHS, until=EPOCHS)
+    start = trained.get_weights()
+    ran = run_stage(trained, stage, batches, 40 // BATCH, batches(), tmp_path)
+    assert (ran.kept, len(ran.history)) == (EPOCHS, EPOCHS)
+    for ours, before, plain in zip(
+        trained.get_weights(), start, train_plainly(optimizer(RATE)).get_weights(), strict=True
+    ):
+        assert np.abs(ours - before).max() > RATE
+        np.testing.assert_allclose(ours, plain, atol=1e-5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="updates are compiled on Linux")
+def test_updates_of_rmsprop_are_compiled_without_a_gpu_too(tmp_path: Path):
+    trained, stage = network(), Stage("head", "rmsprop", RATE, BATCH, 1, 1)
+    run_stage(trained, stage, batches, 40 // BATCH, batches(), tmp_path)
+    assert trained.optimizer.jit_compile
