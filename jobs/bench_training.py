@@ -17,7 +17,7 @@ from jobs.bench_runs import save_random_base
 from models.machine import cpu_int8
 
 EPOCHS = 30  # of the blog's recipes
-FEW_EPOCHS = 2  # that fine-tuning, and what only shows that nothing is computed twice, are measured for
+FEW_EPOCHS = 3  # that fine-tuning, and what only shows that nothing is computed twice, are measured for
 WEIGHTS = "vgg16.weights.h5"  # random ones, the same for all trainings
 STOCK_STEPS = 4  # of fifty photos, that stock Keras is measured for
 COMPUTED = re.compile(r"([\d,]+) pictures to compute")

@@ -9,18 +9,18 @@ from tf_keras import layers
 
 from models.machine import cpu_bfloat16
 
-# From this many channels and filters on; with 128 the convolution's own gradient is the faster one (docs/design.md).
-WIDE = 256
+# From this many channels and filters on: with 256 nothing is gained, with 128 something is lost (docs/design.md).
+WIDE = 512
 Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
 @contextmanager
 def fast_gradients(network: tf_keras.Model) -> Iterator[None]:
-    """Within it the gradients of frozen batch norms and of wide convolutions are computed faster, where that is known
-    to be so on this machine. Layers, weights and scores stay what they are, but for rounding."""
+    """Within it the gradients of fused batch norms, all frozen here, are computed faster, and where this machine gains
+    by it those of wide convolutions. Layers, weights and scores stay what they are, but for rounding."""
     norms = [layer for layer in network.layers if getattr(layer, "fused", False)]
     convolutions = [layer for layer in network.layers if _gains_by_products(layer)]
-    for layer in norms:  # a product and a sum: the fused operation's gradient takes several times as long
+    for layer in norms:  # a product and a sum: on CPUs the fused operation's gradient takes several times as long
         layer.fused = False
     for layer in convolutions:
         layer.convolution_op = convolve if layer.bias is None else _with_bias(layer.bias)
@@ -43,7 +43,7 @@ def _gains_by_products(layer: layers.Layer) -> bool:
         and (layer.padding, layer.data_format) == ("same", "channels_last")
         and layer.strides == layer.dilation_rate == (1, 1) != layer.kernel_size
         and layer.groups == 1
-        and min(layer.input_shape[-1], layer.filters) >= WIDE
+        and min(layer.kernel.shape[2:]) >= WIDE
         and cpu_bfloat16() == "AVX512-BF16"
         and not tf.config.list_physical_devices("GPU")
     )

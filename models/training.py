@@ -18,6 +18,7 @@ from models.gradients import fast_gradients
 from models.history import EpochRow, Ran, epochs_since_best, read_history, write_history
 from models.recipes import UNBLENDED, Stage
 
+MILLIONS = 2_000_000  # weights in one variable, from which on its update is compiled on CPUs too
 Batches = Callable[[int], tf.data.Dataset]  # the epoch's number, from 0 -> its batches of (inputs, labels)
 
 
@@ -79,8 +80,7 @@ def _compile(network: tf_keras.Model, stage: Stage, steps: int) -> None:
         optimizer.exclude_from_weight_decay(var_names=["bias"])
     else:
         optimizer = {"adam": tf_keras.optimizers.Adam, "rmsprop": tf_keras.optimizers.RMSprop}[stage.optimizer](rate)
-    if stage.optimizer == "rmsprop" and sys.platform == "linux":
-        # The flatten head has millions of weights: one pass over them instead of ten. Keras compiles for GPUs only.
+    if stage.optimizer == "rmsprop" and _gains_by_compiled_updates(network):
         optimizer.jit_compile = True
     network.compile(
         optimizer,
@@ -91,6 +91,14 @@ def _compile(network: tf_keras.Model, stage: Stage, steps: int) -> None:
         ],
         jit_compile=len(tf.config.list_physical_devices("GPU")) == 1,  # XLA
     )
+
+
+def _gains_by_compiled_updates(network: tf_keras.Model) -> bool:
+    """Keras compiles updates for GPUs. On CPUs too one pass over millions of weights, a flatten head's or a wide
+    convolution's, is faster than ten; compiled variable by variable, small ones would only be slower to begin with."""
+    largest = max(weight.shape.num_elements() for weight in network.trainable_weights)
+    only_cpus = all(device.device_type == "CPU" for device in tf.config.list_physical_devices())
+    return sys.platform == "linux" and only_cpus and largest >= MILLIONS
 
 
 def _agreement(labels: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:

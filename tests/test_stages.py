@@ -8,18 +8,19 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
+import models.training
 from models.recipes import Stage
 from models.training import run_stage
 
 RATE, EPOCHS, BATCH = 1e-3, 3, 8
 
 
-def network() -> tf_keras.Model:
+def network(width: int = 32) -> tf_keras.Model:
     tf_keras.utils.set_random_seed(0)
     return tf_keras.Sequential(
         [
             tf_keras.layers.Input((16,)),
-            tf_keras.layers.Dense(32, activation="relu"),
+            tf_keras.layers.Dense(width, activation="relu"),
             tf_keras.layers.Dense(1, activation="sigmoid"),
         ]
     )
@@ -32,11 +33,11 @@ def batches(epoch: int = 0) -> tf.data.Dataset:
     return tf.data.Dataset.from_tensor_slices((inputs, labels)).batch(BATCH)
 
 
-def train_plainly(optimizer: tf_keras.optimizers.Optimizer) -> tf_keras.Model:
+def plain_weights(optimizer: tf_keras.optimizers.Optimizer) -> list[np.ndarray]:
     plain = network()
     plain.compile(optimizer, "binary_crossentropy")
     plain.fit(batches(), epochs=EPOCHS, verbose=0)
-    return plain
+    return plain.get_weights()
 
 
 @pytest.mark.parametrize(
@@ -47,15 +48,26 @@ def test_a_stage_gives_the_weights_of_a_plain_training(tmp_path: Path, name, opt
     start = trained.get_weights()
     ran = run_stage(trained, stage, batches, 40 // BATCH, batches(), tmp_path)
     assert (ran.kept, len(ran.history)) == (EPOCHS, EPOCHS)
-    for ours, before, plain in zip(
-        trained.get_weights(), start, train_plainly(optimizer(RATE)).get_weights(), strict=True
-    ):
+    for ours, before, plain in zip(trained.get_weights(), start, plain_weights(optimizer(RATE)), strict=True):
         assert np.abs(ours - before).max() > RATE
         np.testing.assert_allclose(ours, plain, atol=1e-5)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="updates are compiled on Linux")
-def test_updates_of_rmsprop_are_compiled_without_a_gpu_too(tmp_path: Path):
-    trained, stage = network(), Stage("head", "rmsprop", RATE, BATCH, 1, 1)
+@pytest.mark.parametrize(("width", "is_compiled"), [(32, False), (125_000, True)])
+def test_updates_of_millions_of_weights_are_compiled_without_a_gpu_too(tmp_path: Path, width, is_compiled):
+    if tf.config.list_physical_devices("GPU"):
+        pytest.skip("Keras compiles by itself where there is a GPU")
+    trained, stage = network(width), Stage("head", "rmsprop", RATE, BATCH, 1, 1)
+    run_stage(trained, stage, batches, 40 // BATCH, batches(), tmp_path)
+    assert trained.optimizer.jit_compile == is_compiled
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="updates are compiled on Linux")
+def test_compiled_updates_are_those_of_keras(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(models.training, "MILLIONS", 1)
+    trained, stage = network(), Stage("head", "rmsprop", RATE, BATCH, EPOCHS, EPOCHS, until=EPOCHS)
     run_stage(trained, stage, batches, 40 // BATCH, batches(), tmp_path)
     assert trained.optimizer.jit_compile
+    for ours, plain in zip(trained.get_weights(), plain_weights(tf_keras.optimizers.RMSprop(RATE)), strict=True):
+        np.testing.assert_allclose(ours, plain, atol=1e-5)
