@@ -7,7 +7,7 @@ import tensorflow as tf
 import tf_keras
 from tf_keras import layers
 
-from models.machine import cpu_bfloat16
+from models.engines import this_machine
 
 # From this many channels and filters on: with 256 nothing is gained, with 128 something is lost (docs/design.md).
 WIDE = 512
@@ -19,7 +19,7 @@ def fast_gradients(network: tf_keras.Model) -> Iterator[None]:
     """Within it the gradients of fused batch norms, all frozen here, are computed faster, and where this machine gains
     by it those of wide convolutions. Layers, weights and scores stay what they are, but for rounding."""
     norms = [layer for layer in network.layers if getattr(layer, "fused", False)]
-    convolutions = [layer for layer in network.layers if _gains_by_products(layer)]
+    convolutions = [layer for layer in network.layers if _is_wide(layer)] if _gains_by_products() else []
     for layer in norms:  # a product and a sum: on CPUs the fused operation's gradient takes several times as long
         layer.fused = False
     for layer in convolutions:
@@ -35,8 +35,14 @@ def fast_gradients(network: tf_keras.Model) -> Iterator[None]:
             layer.use_bias = layer.bias is not None
 
 
-def _gains_by_products(layer: layers.Layer) -> bool:
-    """Measured on AVX512-BF16 alone: AMX has another convolution, a GPU its own, and in float32 there is no gain."""
+def _gains_by_products() -> bool:
+    """Measured on AVX512-BF16 alone: AMX has another convolution, a GPU its own."""
+    machine = this_machine()
+    return machine.gpu is None and machine.cpu_bfloat16 == "AVX512-BF16"
+
+
+def _is_wide(layer: layers.Layer) -> bool:
+    """Whether the layer is a convolution that `convolve` computes, wide enough, in bfloat16: float32 gains nothing."""
     return (
         type(layer) is layers.Conv2D
         and layer.compute_dtype == "bfloat16"
@@ -44,8 +50,6 @@ def _gains_by_products(layer: layers.Layer) -> bool:
         and layer.strides == layer.dilation_rate == (1, 1) != layer.kernel_size
         and layer.groups == 1
         and min(layer.kernel.shape[2:]) >= WIDE
-        and cpu_bfloat16() == "AVX512-BF16"
-        and not tf.config.list_physical_devices("GPU")
     )
 
 

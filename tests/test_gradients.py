@@ -8,6 +8,7 @@ from tf_keras import layers
 
 import models.gradients
 from models.gradients import add_bias, convolve, fast_gradients
+from models.machine import Machine
 from models.mixed import with_precision
 from models.recipes import Stage
 from models.training import run_stage
@@ -15,11 +16,14 @@ from models.training import run_stage
 KERNELS = [(3, 3), (1, 7), (5, 3), (2, 2)]
 
 
+def on(monkeypatch: pytest.MonkeyPatch, machine: Machine) -> None:
+    monkeypatch.setattr(models.gradients, "this_machine", lambda: machine)
+
+
 @pytest.fixture(autouse=True)
 def avx512_bf16(monkeypatch):
     """A CPU that gains by products, and no GPU."""
-    monkeypatch.setattr(models.gradients, "cpu_bfloat16", lambda: "AVX512-BF16")
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: [])
+    on(monkeypatch, Machine("AVX512-BF16", None, True))
 
 
 @pytest.mark.parametrize("kernel_size", KERNELS)
@@ -125,14 +129,14 @@ def test_float32_is_left_alone():
 
 @pytest.mark.parametrize("instructions", ["AMX", ""])
 def test_other_processors_are_left_alone(monkeypatch, instructions):
-    monkeypatch.setattr(models.gradients, "cpu_bfloat16", lambda: instructions)
+    on(monkeypatch, Machine(instructions, None, True))
     network = wide_network()
     with fast_gradients(network):
         assert replaced(network) == []
 
 
 def test_a_gpu_is_left_alone(monkeypatch):
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["a GPU"])
+    on(monkeypatch, Machine("AVX512-BF16", (8, 0), True))
     network = wide_network()
     with fast_gradients(network):
         assert replaced(network) == []
@@ -171,8 +175,10 @@ def test_a_stage_trains_with_them_goes_on_and_leaves_the_network_whole(tmp_path)
 
     def train(epochs):
         stage = Stage("finetune", "rmsprop", 1e-4, batch=4, epochs=epochs, patience=epochs)
-        note = lambda row: seen.append((row.epoch, replaced(network)))  # noqa: E731
         return run_stage(network, stage, lambda epoch: pictures, 2, pictures, tmp_path, note)
+
+    def note(row):
+        seen.append((row.epoch, replaced(network)))
 
     start = network.get_layer("wide").get_weights()
     train(1)
